@@ -1,0 +1,1 @@
+"""What both ends of every socket share: frames, calls, links, the OCPP 1.6 vocabulary, roaming messages."""

@@ -1,0 +1,349 @@
+"""A link: one WebSocket speaking OCPP-J, with its calls in flight.
+
+The link pumps a socket through a `CallLedger`. What it promises:
+
+- A handler runs in a task of its own, never inside the receive loop, so it may call back on its own link.
+- On a link with a window of 1 the peer's calls are handled in the order they came, even if the peer does
+  not wait for answers; on a windowed link up to a window of them are handled at once.
+- A peer that sends more than may be handled or queued is not read until there is room again.
+- A call ends by its deadline, or at once when the link is lost; a peer that does not take what is sent to
+  it for `send_timeout_s` is cut off. (The keep-alive of `websockets` does not do that: it waits behind the
+  same full buffer.)
+- What is not a frame is logged and skipped, a CALL whose id can be read always gets an answer, and the link
+  lives on.
+"""
+
+import asyncio
+import contextlib
+import secrets
+from collections import deque
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+
+import structlog
+from websockets.asyncio.connection import Connection
+from websockets.exceptions import ConnectionClosed
+
+from cascade import ocpp16
+from cascade.calls import CallLedger, Stray
+from cascade.errors import (
+    AnswerError,
+    CallTimeoutError,
+    FrameError,
+    InternalFaultError,
+    LinkLostError,
+    PeerError,
+    UnsupportedActionError,
+)
+from cascade.frames import Call, CallError, CallResult, Frame, Payload, decode, encode
+from cascade.trace import FrameTrace
+
+Handler = Callable[[Call], Awaitable[Payload]]
+"""Answers one CALL of the peer with the payload of its CALLRESULT, or raises `AnswerError`."""
+
+log = structlog.get_logger()
+
+READY_BELOW = 16_384
+"""Bytes not yet taken by the socket below which a send does not wait (`websockets` waits from 32 KiB)."""
+
+
+@dataclass(frozen=True, slots=True)
+class LinkLimits:
+    """What a link holds its peer, and itself, to."""
+
+    window: int = 256
+    """Calls in flight each way on `nap1.ocpp1.6`, 1 or more; on `ocpp1.6` it is always 1."""
+    backlog: int = 256
+    """Calls of the peer that wait to be handled before the link stops reading, 1 or more."""
+    call_timeout_s: float = 10.0
+    """How long a call waits for its answer, its place in the window included."""
+    send_timeout_s: float = 5.0
+    """How long a peer may leave what is sent to it unread before it is cut off."""
+
+
+class Link:
+    """One WebSocket speaking OCPP-J.
+
+    Args:
+        connection: an open WebSocket; its subprotocol decides about the window.
+        peer: who is at the other end, for logs and traces.
+        handlers: the actions that this side answers.
+        limits: time-outs and sizes.
+        trace: where frames are shown while tracing is on.
+    """
+
+    def __init__(
+        self,
+        connection: Connection,
+        *,
+        peer: str,
+        handlers: Mapping[str, Handler],
+        limits: LinkLimits,
+        trace: FrameTrace,
+    ) -> None:
+        self.peer = peer
+        self._connection = connection
+        self._handlers = handlers
+        self._limits = limits
+        self._trace = trace
+        self._window = limits.window if connection.subprotocol == ocpp16.WINDOWED_SUBPROTOCOL else 1
+        self._loop = asyncio.get_running_loop()
+        self._ledger: CallLedger[asyncio.Future[Payload]] = CallLedger(self._window)
+        self._expiry: asyncio.TimerHandle | None = None
+        self._expiry_at = float("inf")
+        self._id_prefix = secrets.token_hex(8)
+        self._calls_made = 0
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._serving = 0
+        self._inbox: deque[Call] = deque()
+        self._open_ids: set[str] = set()
+        self._room = asyncio.Event()
+        self._lost: str | None = None
+
+    # --- calls of ours ------------------------------------------------------------------------------------
+
+    def new_message_id(self) -> str:
+        """A message id that no other link of any process uses, at most 36 characters."""
+        self._calls_made += 1
+        return f"{self._id_prefix}-{self._calls_made}"
+
+    async def call(
+        self, action: str, payload: Payload, *, timeout_s: float | None = None, message_id: str | None = None
+    ) -> Payload:
+        """Call the peer and wait for its result.
+
+        Args:
+            action: the OCPP action.
+            payload: its request.
+            timeout_s: seconds until the call fails; the link's `call_timeout_s` if not given.
+            message_id: from `new_message_id`, for a caller that must know it.
+
+        Raises:
+            PeerError: the peer answered with a CALLERROR.
+            CallTimeoutError: no answer in time, or no place in the window in time.
+            BadResultError: the peer's result is not one of this action.
+            LinkLostError: the link is gone, or went while the call was in flight.
+            TypeError: the payload holds something that JSON cannot.
+        """
+        if self._lost is not None:
+            raise LinkLostError(self._lost)
+        call = Call(message_id or self.new_message_id(), action, payload)
+        text = encode(call)
+        deadline = self._loop.time() + (self._limits.call_timeout_s if timeout_s is None else timeout_s)
+        waiter: asyncio.Future[Payload] = self._loop.create_future()
+        must_send = self._ledger.begin(call, waiter, deadline)
+        self._expire_at(deadline)
+        try:
+            if must_send and self._takes(text):
+                await self._send(call, text)
+            elif must_send:
+                self._spawn(self._transmit(call, waiter))
+            result = await waiter
+        except BaseException:
+            self._ledger.forget(call.message_id)
+            self._promote()
+            raise
+        ocpp16.check_result(action, result)
+        return result
+
+    def _settle(self, frame: CallResult | CallError) -> None:
+        entry = self._ledger.settle(frame.message_id)
+        if isinstance(entry, Stray):
+            log.warning("answer_ignored", peer=self.peer, message_id=frame.message_id, because=entry.value)
+            return
+        if not entry.waiter.done():
+            if isinstance(frame, CallResult):
+                entry.waiter.set_result(frame.payload)
+            else:
+                entry.waiter.set_exception(PeerError(frame.code, frame.description, frame.details))
+        self._promote()
+
+    def _promote(self) -> None:
+        for entry in self._ledger.promote():
+            self._spawn(self._transmit(entry.call, entry.waiter))
+
+    async def _transmit(self, call: Call, waiter: asyncio.Future[Payload]) -> None:
+        """Send a call in a task of its own, so that its deadline does not wait for a full socket."""
+        try:
+            await self._send(call)
+        except LinkLostError as error:
+            if not waiter.done():
+                waiter.set_exception(error)
+
+    def _expire_at(self, deadline: float) -> None:
+        if deadline < self._expiry_at:
+            if self._expiry is not None:
+                self._expiry.cancel()
+            self._expiry_at = deadline
+            self._expiry = self._loop.call_at(deadline, self._expire)
+
+    def _expire(self) -> None:
+        self._expiry, self._expiry_at = None, float("inf")
+        # a timer may fire a little early: what is due within a millisecond is due
+        for entry in self._ledger.expire(self._loop.time() + 0.001):
+            if not entry.waiter.done():
+                entry.waiter.set_exception(CallTimeoutError(entry.call.action, sent=entry.in_flight))
+        self._promote()
+        following = self._ledger.next_deadline()
+        if following is not None:
+            self._expire_at(following)
+
+    # --- calls of the peer ----------------------------------------------------------------------------------
+
+    async def run(self) -> str:
+        """Read until the socket closes; returns why it closed. Every call still in flight fails then."""
+        reason = "closed"
+        try:
+            while True:
+                message = await self._connection.recv()
+                await self._receive(message)
+        except ConnectionClosed as closed:
+            reason = str(closed)
+        finally:
+            self._lose(reason)
+        return reason
+
+    async def _receive(self, message: str | bytes) -> None:
+        if isinstance(message, bytes):
+            log.warning("frame_ignored", peer=self.peer, because="OCPP-J travels in text messages")
+            return
+        try:
+            frame = decode(message)
+        except FrameError as error:
+            log.warning("frame_ignored", peer=self.peer, because=str(error))
+            if error.message_id is not None:
+                self._spawn(self._refuse(error.message_id, error))
+            return
+        if self._trace.on and frame is not None:
+            self._trace.received(self.peer, frame)
+        if isinstance(frame, Call):
+            await self._accept(frame)
+        elif frame is not None:
+            self._settle(frame)
+
+    async def _accept(self, call: Call) -> None:
+        if call.message_id in self._open_ids:
+            log.warning("call_ignored", peer=self.peer, message_id=call.message_id, because="its id is in use")
+            return
+        self._open_ids.add(call.message_id)
+        if self._serving < self._window:
+            self._serving += 1
+            self._spawn(self._serve(call))
+            return
+        self._inbox.append(call)
+        if len(self._inbox) >= self._limits.backlog:
+            await self._wait_for_room()
+
+    async def _wait_for_room(self) -> None:
+        """Read no further until a call can be queued, or the socket has closed."""
+        closed = asyncio.ensure_future(self._connection.wait_closed())
+        closed.add_done_callback(lambda _: self._room.set())
+        try:
+            while len(self._inbox) >= self._limits.backlog and not closed.done():
+                self._room.clear()
+                await self._room.wait()
+        finally:
+            closed.cancel()
+
+    async def _serve(self, call: Call) -> None:
+        try:
+            await self._answer(call)
+            while self._inbox:
+                following = self._inbox.popleft()
+                self._room.set()
+                await self._answer(following)
+        except LinkLostError:
+            self._inbox.clear()  # the peer is gone: nobody waits for the answers
+            self._room.set()
+        finally:
+            self._serving -= 1
+
+    async def _answer(self, call: Call) -> None:
+        try:
+            ocpp16.check_request(call.action, call.payload)
+            handler = self._handlers.get(call.action)
+            if handler is None:
+                raise UnsupportedActionError(f"{call.action} is not answered on this link")  # noqa: TRY301
+            answer: Frame = CallResult(call.message_id, await handler(call))
+        except AnswerError as error:
+            answer = CallError(call.message_id, error.code, error.description, error.details)
+        except Exception as error:  # noqa: BLE001 - it goes to the log
+            answer = self._fault(call, error)
+        except asyncio.CancelledError as error:
+            task = asyncio.current_task()
+            if task is None or task.cancelling():
+                raise
+            answer = self._fault(call, error)  # not we were cancelled, but what the handler waited for
+        finally:
+            self._open_ids.discard(call.message_id)
+        try:
+            await self._send(answer)
+        except TypeError as error:  # the answer holds something that JSON cannot
+            await self._send(self._fault(call, error))
+
+    def _fault(self, call: Call, error: BaseException) -> CallError:
+        """The log gets what was raised, the peer learns no more than that something was."""
+        log.error(
+            "handler_failed",
+            peer=self.peer,
+            action=call.action,
+            message_id=call.message_id,
+            exc_info=error,
+        )
+        return CallError(call.message_id, InternalFaultError.code, "the request could not be handled")
+
+    async def _refuse(self, message_id: str, error: AnswerError) -> None:
+        with contextlib.suppress(LinkLostError):
+            await self._send(CallError(message_id, error.code, error.description, error.details))
+
+    # --- the socket -----------------------------------------------------------------------------------------
+
+    def _takes(self, text: bytes) -> bool:
+        """Whether sending this now would not wait."""
+        return self._connection.transport.get_write_buffer_size() + len(text) < READY_BELOW
+
+    async def _send(self, frame: Frame, text: bytes | None = None) -> None:
+        if self._trace.on:
+            self._trace.sent(self.peer, frame)
+        alarm = self._loop.call_later(self._limits.send_timeout_s, self._cut_off)
+        try:
+            await self._connection.send(text or encode(frame), text=True)
+        except ConnectionClosed as closed:
+            raise LinkLostError(f"the link to {self.peer} is gone: {closed}") from None
+        finally:
+            alarm.cancel()
+
+    def _cut_off(self) -> None:
+        if not self._connection.transport.is_closing():
+            log.warning("link_cut", peer=self.peer, because="the peer does not read what is sent to it")
+        self._connection.transport.abort()
+
+    def _lose(self, reason: str) -> None:
+        self._lost = f"the link to {self.peer} is gone: {reason}"
+        if self._expiry is not None:
+            self._expiry.cancel()
+        for entry in self._ledger.lose():
+            if not entry.waiter.done():
+                entry.waiter.set_exception(LinkLostError(self._lost))
+        self._inbox.clear()
+        self._room.set()
+
+    @property
+    def lost(self) -> bool:
+        """Whether the link is gone."""
+        return self._lost is not None
+
+    def _spawn(self, work: Awaitable[None]) -> None:
+        task = asyncio.ensure_future(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def finish(self, grace_s: float) -> None:
+        """Wait until what is being handled has been answered, or `grace_s` has passed."""
+        if self._tasks and grace_s:
+            await asyncio.wait(self._tasks, timeout=grace_s)
+
+    async def close(self, code: int = 1000, reason: str = "", *, grace_s: float = 0.0) -> None:
+        """Close the socket, after what is being handled has been answered or `grace_s` has passed."""
+        await self.finish(grace_s)
+        await self._connection.close(code, reason)

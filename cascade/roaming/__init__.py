@@ -1,0 +1,1 @@
+"""The roaming messages that travel in DataTransfer, as models."""
