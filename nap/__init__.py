@@ -1,0 +1,1 @@
+"""The National Access Point: the hub."""

@@ -1,0 +1,367 @@
+"""The command line of the hub: `nap`.
+
+Commands other than `serve` work on the database, whether a hub is running on it or not; a running hub
+notices what they change within a moment.
+"""
+
+import json
+import sys
+from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
+from typing import Annotated, Any, NoReturn, TypeVar
+from uuid import UUID
+
+import typer
+from argon2 import PasswordHasher
+from rich.console import Console
+from rich.table import Column, Table
+
+from cascade.logs import set_up_logs
+from cascade.roaming.model import utc_text
+from cascade.service import EXIT_FAILED, fail, load_settings, run_or_exit, until_stopped
+from nap.app import HubApp, open_store, utc_now
+from nap.operators import new_credential
+from nap.records import CdrState, Mode, Operator, OperatorStanding, StoredCdr
+from nap.settings import HubSettings
+from nap.store.port import Operators, Store
+
+T = TypeVar("T")
+
+UNSEEN_WIDTH = 200
+"""Columns of a table that goes to a file or a pipe."""
+
+app = typer.Typer(no_args_is_help=True, help="The National Access Point: the hub for EV roaming.")
+operator_app = typer.Typer(no_args_is_help=True, help="Operators, their agreements and credentials.")
+db_app = typer.Typer(no_args_is_help=True, help="The database.")
+cdrs_app = typer.Typer(no_args_is_help=True, help="Charge Detail Records in the hub's custody.")
+app.add_typer(operator_app, name="operator")
+app.add_typer(cdrs_app, name="cdrs")
+app.add_typer(db_app, name="db")
+
+DatabaseOption = Annotated[
+    Path | None, typer.Option("--database", help="The database file; NAP_DATABASE or nap.sqlite by default.")
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
+ModesOption = Annotated[
+    str | None, typer.Option(help="Modes, separated by commas: whitelist,hub,peer,redirect.")
+]
+
+
+@app.command()
+def serve(
+    database: DatabaseOption = None,
+    host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
+    port: Annotated[int | None, typer.Option(help="Port to listen on; 0 takes a free one.")] = None,
+    metrics_port: Annotated[int | None, typer.Option(help="Port for Prometheus.")] = None,
+    log_level: Annotated[str | None, typer.Option(help="debug, info, warning or error.")] = None,
+) -> None:
+    """Run the hub until SIGTERM. Every setting can be given as NAP_… in the environment."""
+    settings = load_settings(
+        HubSettings, database=database, host=host, port=port, metrics_port=metrics_port, log_level=log_level
+    )
+    set_up_logs(settings.log_level, service="nap")
+    run_or_exit(until_stopped(HubApp(settings)))
+
+
+@operator_app.command("add")
+def operator_add(
+    operator_id: str,
+    name: Annotated[str, typer.Option(help="Its name, for people.")] = "",
+    consents: ModesOption = "whitelist,hub,peer,redirect",
+    wants: ModesOption = "whitelist,hub,peer,redirect",
+    database: DatabaseOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Enter an operator; prints its credential once, and what the operator must configure."""
+    operator = Operator(
+        operator_id=_operator_id(operator_id),
+        name=name or operator_id,
+        consents=frozenset(_modes(consents or "")),
+        wants=_modes(wants or ""),
+    )
+    secret, secret_hash = new_credential(PasswordHasher())
+
+    async def add(store: Store) -> bool:
+        return await store.operators.add(operator, secret_hash=secret_hash, now=utc_now())
+
+    if not _with_store(database, add):
+        fail(f"operator {operator_id} exists: see `nap operator show {operator_id}`", EXIT_FAILED)
+    if as_json:
+        _print_json({"operatorId": operator_id, "credential": secret})
+        return
+    typer.echo(
+        f"Operator {operator_id} is entered. Its credential is shown this once; give it to the operator:\n\n"
+        f"  CPO_OPERATOR_ID={operator_id}\n"
+        f"  CPO_HUB_CREDENTIAL={secret}\n"
+        "  CPO_HUB_URL=wss://<this hub>/ocpp\n\n"
+        "Any OCPP 1.6J client can link instead: wss://<this hub>/ocpp/"
+        f"{operator_id}, HTTP Basic with user {operator_id} and the credential as password,\n"
+        "subprotocol nap1.ocpp1.6 (or ocpp1.6: one call in flight)."
+    )
+
+
+@operator_app.command("list")
+def operator_list(database: DatabaseOption = None, as_json: JsonOption = False) -> None:
+    """All operators."""
+
+    async def read(store: Store) -> list[OperatorStanding]:
+        return store.operators.standings()
+
+    rows = [_operator_row(standing) for standing in _with_store(database, read)]
+    columns = ("operatorId", "name", "enabled", "linked", "consents", "wants", "tokens")
+    _print_rows(rows, columns, as_json=as_json)
+
+
+@operator_app.command("show")
+def operator_show(operator_id: str, database: DatabaseOption = None, as_json: JsonOption = False) -> None:
+    """One operator, its agreement and its standing."""
+
+    async def read(store: Store) -> OperatorStanding | None:
+        return _standing(store, operator_id)
+
+    _print_operator(operator_id, _with_store(database, read), as_json=as_json)
+
+
+@operator_app.command("disable")
+def operator_disable(operator_id: str, database: DatabaseOption = None, as_json: JsonOption = False) -> None:
+    """Cut an operator off: its link is closed, its drivers are refused everywhere."""
+    standing = _change(operator_id, database, lambda operators: operators.change(operator_id, enabled=False))
+    _print_operator(operator_id, standing, as_json=as_json)
+
+
+@operator_app.command("enable")
+def operator_enable(operator_id: str, database: DatabaseOption = None, as_json: JsonOption = False) -> None:
+    """Let a disabled operator in again."""
+    standing = _change(operator_id, database, lambda operators: operators.change(operator_id, enabled=True))
+    _print_operator(operator_id, standing, as_json=as_json)
+
+
+@operator_app.command("agree")
+def operator_agree(
+    operator_id: str,
+    consents: ModesOption = None,
+    wants: ModesOption = None,
+    database: DatabaseOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Change an agreement: the modes it consents to as home, and wants as visited, in order."""
+    standing = _change(
+        operator_id,
+        database,
+        lambda operators: operators.change(
+            operator_id,
+            consents=None if consents is None else frozenset(_modes(consents)),
+            wants=None if wants is None else _modes(wants),
+        ),
+    )
+    _print_operator(operator_id, standing, as_json=as_json)
+
+
+@operator_app.command("credential")
+def operator_credential(operator_id: str, database: DatabaseOption = None, as_json: JsonOption = False) -> None:
+    """Give an operator a new credential; the old one opens no link any more, a link that is open stays."""
+    secret, secret_hash = new_credential(PasswordHasher())
+    standing = _change(
+        operator_id, database, lambda operators: operators.change(operator_id, secret_hash=secret_hash)
+    )
+    if standing is None:
+        _fail_unknown(operator_id)
+    if as_json:
+        _print_json({"operatorId": operator_id, "credential": secret})
+    else:
+        typer.echo(secret)
+
+
+@app.command("tokens")
+def tokens(database: DatabaseOption = None, as_json: JsonOption = False) -> None:
+    """How many tokens the hub holds of each operator, and the version of its list."""
+
+    async def read(store: Store) -> dict[str, Any]:
+        epoch, version = store.tokens.version()
+        standings = store.operators.standings()
+        held = {standing.operator.operator_id: standing.tokens for standing in standings}
+        return {"epoch": epoch, "version": version, "tokens": sum(held.values()), "operators": held}
+
+    state = _with_store(database, read)
+    if as_json:
+        _print_json(state)
+        return
+    typer.echo(f"epoch {state['epoch']}, version {state['version']}, {state['tokens']} tokens")
+    rows = [{"operatorId": o, "tokens": n} for o, n in state["operators"].items()]
+    _print_rows(rows, ("operatorId", "tokens"), as_json=False)
+
+
+@cdrs_app.command("list")
+def cdrs_list(
+    state: Annotated[CdrState | None, typer.Option(help="Only those in this state.")] = None,
+    operator: Annotated[str | None, typer.Option(help="Only those to or from this operator.")] = None,
+    limit: Annotated[int, typer.Option(min=1, help="How many, the newest first.")] = 100,
+    database: DatabaseOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """CDRs, where they stand, and why one was rejected."""
+
+    async def read(store: Store) -> list[StoredCdr]:
+        return store.cdrs.find(state=state, operator_id=operator, limit=limit)
+
+    rows = [_cdr_row(stored) for stored in _with_store(database, read)]
+    columns = ("cdrId", "state", "visited", "home", "receivedAt", "authorized", "reason")
+    _print_rows(rows, columns, as_json=as_json)
+
+
+@cdrs_app.command("requeue")
+def cdrs_requeue(cdr_id: UUID, database: DatabaseOption = None, as_json: JsonOption = False) -> None:
+    """Offer a rejected CDR to its home operator again, at its next link or within a moment."""
+    if not _with_store(database, lambda store: store.cdrs.requeue(cdr_id)):
+        fail(f"no rejected CDR {cdr_id}: see `nap cdrs list --state Rejected`", EXIT_FAILED)
+    if as_json:
+        _print_json({"cdrId": str(cdr_id), "state": CdrState.QUEUED})
+    else:
+        typer.echo(f"{cdr_id} is queued again")
+
+
+@db_app.command("migrate")
+def db_migrate(database: DatabaseOption = None, as_json: JsonOption = False) -> None:
+    """Create the database, or bring it to this program's schema. Back it up before."""
+
+    async def read(store: Store) -> tuple[int, int]:
+        return store.schema_versions()
+
+    found, now = _with_store(database, read)
+    path = load_settings(HubSettings, database=database).database
+    if as_json:
+        _print_json({"database": str(path), "found": found, "now": now})
+    else:
+        typer.echo(f"{path}: schema version {now}, found {found}")
+
+
+@db_app.command("new-epoch")
+def db_new_epoch(database: DatabaseOption = None, as_json: JsonOption = False) -> None:
+    """Make every replica start over. To be run after a backup was restored, before the hub is started."""
+    epoch = _with_store(database, lambda store: store.tokens.begin_epoch(utc_now()))
+    if as_json:
+        _print_json({"epoch": epoch})
+    else:
+        typer.echo(f"epoch {epoch}")
+
+
+# --- helpers ------------------------------------------------------------------------------------------------
+
+
+def _with_store(database: Path | None, work: Callable[[Store], Awaitable[T]]) -> T:
+    settings = load_settings(HubSettings, database=database)
+
+    async def main() -> T:
+        store = await open_store(settings)
+        try:
+            return await work(store)
+        finally:
+            await store.close()
+
+    return run_or_exit(main())
+
+
+def _change(
+    operator_id: str, database: Path | None, change: Callable[[Operators], Awaitable[bool]]
+) -> OperatorStanding | None:
+    async def main(store: Store) -> OperatorStanding | None:
+        await change(store.operators)
+        return _standing(store, operator_id)
+
+    return _with_store(database, main)
+
+
+def _standing(store: Store, operator_id: str) -> OperatorStanding | None:
+    return next((s for s in store.operators.standings() if s.operator.operator_id == operator_id), None)
+
+
+def _print_operator(operator_id: str, standing: OperatorStanding | None, *, as_json: bool) -> None:
+    if standing is None:
+        _fail_unknown(operator_id)
+    row = _operator_row(standing)
+    if as_json:
+        _print_json(row)
+        return
+    for field, value in row.items():
+        typer.echo(f"{field:>16}  {_cell(value)}")
+
+
+def _fail_unknown(operator_id: str) -> NoReturn:
+    fail(f"no operator {operator_id}: see `nap operator list`", EXIT_FAILED)
+
+
+def _operator_id(text: str) -> str:
+    from pydantic import TypeAdapter, ValidationError
+
+    from cascade.roaming.model import OperatorId
+
+    try:
+        return TypeAdapter[str](OperatorId).validate_python(text)
+    except ValidationError:
+        raise typer.BadParameter("an operatorId has 1 to 36 characters of A-Z a-z 0-9 * . _ -") from None
+
+
+def _modes(text: str) -> tuple[Mode, ...]:
+    try:
+        return tuple(dict.fromkeys(Mode(mode.strip()) for mode in text.split(",") if mode.strip()))
+    except ValueError:
+        raise typer.BadParameter(f"modes are {', '.join(Mode)}, separated by commas") from None
+
+
+def _operator_row(standing: OperatorStanding) -> dict[str, Any]:
+    operator = standing.operator
+    return {
+        "operatorId": operator.operator_id,
+        "name": operator.name,
+        "enabled": operator.enabled,
+        "linked": standing.linked,
+        "linkChangedAt": utc_text(standing.link_changed_at) if standing.link_changed_at else None,
+        "consents": sorted(operator.consents),
+        "wants": list(operator.wants),
+        "idTagPrefixes": list(standing.id_tag_prefixes),
+        "endpoint": standing.endpoint_url,
+        "tokens": standing.tokens,
+        "createdAt": utc_text(standing.created_at),
+    }
+
+
+def _cdr_row(stored: StoredCdr) -> dict[str, Any]:
+    return {
+        "cdrId": str(stored.cdr.cdr_id),
+        "state": stored.state,
+        "visited": stored.visited,
+        "home": stored.home,
+        "receivedAt": utc_text(stored.received_at),
+        "settledAt": utc_text(stored.settled_at) if stored.settled_at else None,
+        "authorized": stored.authorized,
+        "reason": stored.reason,
+        "cdr": json.loads(stored.body),
+    }
+
+
+def _print_json(document: object) -> None:
+    typer.echo(json.dumps(document, indent=2, default=str))
+
+
+def _print_rows(rows: list[dict[str, Any]], columns: Sequence[str], *, as_json: bool) -> None:
+    """A table of some columns for people, all of it as JSON for programs."""
+    if as_json:
+        _print_json(rows)
+        return
+    if not rows:
+        typer.echo("none")
+        return
+    table = Table(*(Column(name, overflow="fold") for name in columns))  # an id cut short is of no use
+    for row in rows:
+        table.add_row(*(_cell(row[name]) for name in columns))
+    Console(width=None if sys.stdout.isatty() else UNSEEN_WIDTH).print(table)
+
+
+def _cell(value: object) -> str:
+    match value:
+        case None:
+            return "-"
+        case list():
+            return ", ".join(str(item) for item in value) or "-"
+        case _:
+            return str(value)

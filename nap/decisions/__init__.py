@@ -1,0 +1,1 @@
+"""What the hub decides, as pure functions of a request, facts and the time."""

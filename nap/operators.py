@@ -1,0 +1,148 @@
+"""Linked operators: who may come in, which link counts, how they leave.
+
+The newest link of an operator wins: it takes over at once, and the older one is closed without an answer more.
+"""
+
+import asyncio
+import hashlib
+import secrets
+from collections.abc import Callable, Mapping
+from datetime import datetime
+
+import structlog
+from argon2 import PasswordHasher
+from argon2.exceptions import InvalidHashError, VerificationError
+from websockets.asyncio.server import ServerConnection
+
+from cascade.errors import StoreError
+from cascade.link import Handler, Link, LinkLimits
+from cascade.server import Knock
+from cascade.trace import FrameTrace
+from nap.bus.port import Links
+from nap.store.port import Store
+from nap.telemetry import Metrics
+
+log = structlog.get_logger()
+
+TAKEN_OVER, DISABLED, GOING_AWAY = 4001, 4003, 1001
+"""Close codes: ours, and the standard's (RFC 6455, section 7.4)."""
+
+
+def new_credential(hasher: PasswordHasher) -> tuple[str, str]:
+    """A new credential of an operator, and the hash to keep of it."""
+    secret = secrets.token_urlsafe(24)
+    return secret, hasher.hash(secret)
+
+
+class OperatorLinks:
+    """The links of all operators at this hub.
+
+    Args:
+        store: knows the operators.
+        links: told of each link.
+        handlers: what a link of an operator answers.
+        on_link: called when an operator's link has come up, or has gone and no other took over.
+    """
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        links: Links,
+        handlers: Callable[[str], Mapping[str, Handler]],
+        on_link: Callable[[str, bool], None],
+        limits: LinkLimits,
+        trace: FrameTrace,
+        metrics: Metrics,
+        clock: Callable[[], datetime],
+    ) -> None:
+        self._store = store
+        self._links = links
+        self._handlers = handlers
+        self._on_link = on_link
+        self._limits = limits
+        self._trace = trace
+        self._metrics = metrics
+        self._clock = clock
+        self._hasher = PasswordHasher()
+        self._verified: dict[str, bytes] = {}
+        self._verifying = asyncio.Semaphore(2)
+        self._closing: set[asyncio.Task[None]] = set()
+
+    async def admit(self, knock: Knock) -> bool:
+        """Check HTTP Basic credentials: the user is the operatorId of the path, the password its credential.
+
+        argon2 takes tens of milliseconds on purpose: it runs on a thread, and a credential that was right once
+        is recognised by a keyed digest, so that thousands can come back at once.
+        """
+        if knock.basic is None or knock.basic[0] != knock.identity:
+            return False
+        secret_hash = self._store.operators.secret_hash(knock.identity)
+        digest = hashlib.sha256(f"{secret_hash}\0{knock.basic[1]}".encode()).digest()
+        if secrets.compare_digest(self._verified.get(knock.identity, b""), digest):
+            return True
+        async with self._verifying:
+            right = await asyncio.to_thread(self._matches, secret_hash, knock.basic[1])
+        if right:
+            self._verified[knock.identity] = digest
+        return right
+
+    def _matches(self, secret_hash: str | None, secret: str) -> bool:
+        """Whether the credential is right; that an operator is unknown shows in no shorter time either."""
+        try:
+            if secret_hash is None:
+                self._hasher.hash(secret)
+                return False
+            return self._hasher.verify(secret_hash, secret)
+        except (VerificationError, InvalidHashError):
+            return False
+
+    async def receive(self, operator_id: str, connection: ServerConnection) -> None:
+        """Speak with an operator for as long as its socket is open."""
+        link = Link(
+            connection,
+            peer=operator_id,
+            handlers=self._handlers(operator_id),
+            limits=self._limits,
+            trace=self._trace,
+        )
+        replaced = self._links.attach(operator_id, link)
+        if replaced is None:
+            self._metrics.links.inc()
+        else:
+            self._close(replaced, TAKEN_OVER, "a newer link of this operator has taken over")
+        log.info("operator_linked", operator=operator_id, subprotocol=connection.subprotocol)
+        self._on_link(operator_id, True)
+        await self._note(operator_id, linked=True)
+        reason = await link.run()
+        if self._links.detach(operator_id, link):
+            self._metrics.links.dec()
+            self._on_link(operator_id, False)
+            log.info("operator_gone", operator=operator_id, because=reason)
+            await self._note(operator_id, linked=False)
+
+    async def _note(self, operator_id: str, *, linked: bool) -> None:
+        """Keep the standing that is shown to people; a link does not depend on it."""
+        try:
+            await self._store.operators.note_link(operator_id, linked=linked, now=self._clock())
+        except StoreError as error:
+            log.warning("standing_not_written", operator=operator_id, because=str(error))
+
+    def close_disabled(self) -> None:
+        """Close the links of operators that have been disabled since they came."""
+        for operator_id, link in self._links.links().items():
+            operator = self._store.operators.get(operator_id)
+            if operator is None or not operator.enabled:
+                self._close(link, DISABLED, "this operator is disabled at the hub")
+
+    async def drain(self, grace_s: float) -> None:
+        """Let what is in work be answered, for `grace_s` at most, then close every link."""
+        # all links stay until each has answered: what is asked on one may be redirected to another
+        await asyncio.gather(*(link.finish(grace_s) for link in self._links.links().values()))
+        links = self._links.links().values()
+        await asyncio.gather(*(link.close(GOING_AWAY, "the hub is stopping") for link in links), *self._closing)
+
+    def _close(self, link: Link, code: int, reason: str) -> None:
+        task = asyncio.create_task(link.close(code, reason))
+        self._closing.add(task)
+        task.add_done_callback(self._closing.discard)

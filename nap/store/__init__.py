@@ -1,0 +1,1 @@
+"""What the hub holds: the ports, and the adapters that keep it."""

@@ -1,0 +1,127 @@
+"""CDRs in SQLite. A row is written once; only its state, reason and told change."""
+
+import sqlite3
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from cascade.database import Database
+from cascade.roaming.cdrs import Authorization, Cdr
+from cascade.roaming.model import id_key, utc_text
+from nap.records import CdrFacts, CdrState, StoredCdr
+from nap.store.sqlite_endpoints import longest_prefix
+
+_COLUMNS = "body, digest, visited, home, received_at, authorized, state, reason, settled_at"
+
+
+def _stored(row: tuple[Any, ...]) -> StoredCdr:
+    body, digest, visited, home, received_at, authorized, state, reason, settled_at = row
+    return StoredCdr(
+        cdr=Cdr.model_validate_json(body),
+        body=body,
+        digest=digest,
+        visited=visited,
+        home=home,
+        received_at=datetime.fromisoformat(received_at),
+        authorized=bool(authorized),
+        state=CdrState(state),
+        reason=reason,
+        settled_at=datetime.fromisoformat(settled_at) if settled_at else None,
+    )
+
+
+class SqliteCdrs:
+    """CDRs in the hub's custody."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def take(self, visited: str, cdr: Cdr, decide: Callable[[CdrFacts], StoredCdr | None]) -> StoredCdr:
+        """Load the facts, decide, and store, in one step; returns the CDR in custody under this id."""
+
+        def job(db: sqlite3.Connection) -> StoredCdr:
+            stored = decide(_facts(db, visited, cdr))
+            if stored is None:
+                row = db.execute(f"SELECT {_COLUMNS} FROM cdrs WHERE cdr_id = ?", (str(cdr.cdr_id),))
+                return _stored(row.fetchone())
+            db.execute(
+                f"INSERT INTO cdrs (cdr_id, {_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, NULL, NULL)",
+                (
+                    str(stored.cdr.cdr_id),
+                    stored.body,
+                    stored.digest,
+                    stored.visited,
+                    stored.home,
+                    utc_text(stored.received_at),
+                    stored.authorized,
+                    stored.state.value,
+                ),
+            )
+            return stored
+
+        return await self._database.write(job)
+
+    def queued(self, home: str, limit: int) -> list[StoredCdr]:
+        """The next CDRs that wait for delivery to an operator, in the order they came."""
+        return self._select("home = ? AND state = 'Queued' ORDER BY seq LIMIT ?", home, limit)
+
+    def untold(self, visited: str, limit: int) -> list[StoredCdr]:
+        """Settled CDRs whose state the visited operator has not been told yet."""
+        return self._select("visited = ? AND told = 0 ORDER BY seq LIMIT ?", visited, limit)
+
+    def find(self, *, state: CdrState | None, operator_id: str | None, limit: int) -> list[StoredCdr]:
+        """CDRs, the newest first, of one state or any, to or from one operator or all."""
+        return self._select(
+            "(?1 IS NULL OR state = ?1) AND (?2 IS NULL OR visited = ?2 OR home = ?2)"
+            " ORDER BY seq DESC LIMIT ?3",
+            state and state.value,
+            operator_id,
+            limit,
+        )
+
+    def _select(self, where: str, *values: object) -> list[StoredCdr]:
+        rows = self._database.reader.execute(f"SELECT {_COLUMNS} FROM cdrs WHERE {where}", values)
+        return [_stored(row) for row in rows]
+
+    async def settle(self, cdr_id: UUID, state: CdrState, reason: str | None, now: datetime) -> None:
+        """What the home operator said about a CDR."""
+        await self._update(
+            "state = ?, reason = ?, settled_at = ?, told = 0", state.value, reason, utc_text(now), str(cdr_id)
+        )
+
+    async def note_told(self, cdr_id: UUID) -> None:
+        """The visited operator knows."""
+        await self._update("told = 1", str(cdr_id))
+
+    async def requeue(self, cdr_id: UUID) -> bool:
+        """Offer a rejected CDR to the home operator again; False if there is none of this id."""
+        return await self._update(
+            "state = 'Queued', reason = NULL, settled_at = NULL, told = 1",
+            str(cdr_id),
+            condition="AND state = 'Rejected'",
+        )
+
+    async def _update(self, change: str, *values: object, condition: str = "") -> bool:
+        statement = f"UPDATE cdrs SET {change} WHERE cdr_id = ? {condition}"
+        return bool(await self._database.write(lambda db: db.execute(statement, values).rowcount))
+
+
+def _facts(db: sqlite3.Connection, visited: str, cdr: Cdr) -> CdrFacts:
+    known = db.execute("SELECT digest FROM cdrs WHERE cdr_id = ?", (str(cdr.cdr_id),)).fetchone()
+    key = id_key(cdr.id_tag)
+    token = db.execute("SELECT home, listed FROM tokens WHERE id_key = ?", (key,)).fetchone()
+    if cdr.authorization is Authorization.WHITELIST:
+        authorized = token is not None and token[1] > 0
+    else:
+        row = db.execute(
+            "SELECT 1 FROM authorizations WHERE visited = ? AND message_id = ? AND id_key = ?"
+            " AND status = 'Accepted'",
+            (visited, cdr.authorization_reference, key),
+        ).fetchone()
+        authorized = row is not None
+    return CdrFacts(
+        known_digest=known and known[0],
+        home=token[0] if token else longest_prefix(db, key),
+        authorized=authorized,
+    )
