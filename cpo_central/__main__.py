@@ -1,0 +1,12 @@
+"""The entry point of `cpo-central`."""
+
+from cpo_central.cli import app
+
+
+def main() -> None:
+    """Run the command line."""
+    app()
+
+
+if __name__ == "__main__":
+    main()

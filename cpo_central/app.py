@@ -1,0 +1,199 @@
+"""The composition root: builds the parts of a central system and joins them."""
+
+import asyncio
+from collections.abc import Coroutine
+from typing import Any
+
+import structlog
+
+from cascade.errors import SetupError
+from cascade.exchange import answering
+from cascade.link import LinkLimits
+from cascade.roaming.cdrs import Cdr, CdrStatus
+from cascade.roaming.endpoints import PublishEndpoint
+from cascade.roaming.tokens import WhitelistChanged
+from cascade.service import first_to_end, server_tls
+from cascade.trace import FrameTrace
+from cpo_central import charger_server, peer_server
+from cpo_central.authorization import Mode
+from cpo_central.authorizer import Authorizer
+from cpo_central.cdr_store import CdrStore
+from cpo_central.charger_desk import ChargerDesk
+from cpo_central.charger_server import ChargerServer
+from cpo_central.delivery import Delivery, StatusDesk
+from cpo_central.home import Home
+from cpo_central.hub_client import HubAddress, HubClient
+from cpo_central.peer_client import PeerClient
+from cpo_central.peer_server import PeerServer
+from cpo_central.publication import Publication
+from cpo_central.replication import Replication
+from cpo_central.schema import open_database
+from cpo_central.settings import CentralSettings, client_tls
+from cpo_central.ticket_key import TicketKeyStore
+from cpo_central.tokens import TokenStore
+from cpo_central.transactions import TransactionStore
+from cpo_central.whitelist import WhitelistStore
+
+log = structlog.get_logger()
+
+GRACE_S = 10.0
+"""How long what is being answered may take when we stop."""
+
+
+class Central:
+    """One central system.
+
+    Args:
+        settings: all of them.
+
+    Raises:
+        SetupError: the database or a certificate cannot be used; the text says what to do.
+    """
+
+    def __init__(self, settings: CentralSettings) -> None:
+        self._settings = settings
+        self._server_tls = server_tls(settings.tls_certificate, settings.tls_key)
+        self._client_tls = client_tls(settings)
+        self.trace = FrameTrace(settings.operator_id)
+        self._database = open_database(settings.database)
+        self._tasks: list[asyncio.Task[None]] = []
+        limits = LinkLimits(call_timeout_s=settings.call_timeout_s)
+        tokens, cdrs = TokenStore(self._database), CdrStore(self._database)
+        whitelist = WhitelistStore(self._database)
+        ticket_key = TicketKeyStore(self._database)
+        replication = Replication(whitelist) if Mode.WHITELIST in settings.modes else None
+        self._home = Home(tokens, cdrs)
+        self._hub = HubClient(
+            handlers=_hub_handlers(self._home, cdrs, replication),
+            limits=limits,
+            trace=self.trace,
+            relink_s=(settings.relink_base_s, settings.relink_cap_s),
+            publication=Publication(tokens),
+            replication=replication,
+            keep_ticket_key=ticket_key.keep,
+            on_link=lambda: self._delivery.hub_is_back(),  # noqa: PLW0108 - it is made below
+        )
+        self._peers = PeerClient(
+            operator_id=settings.operator_id,
+            directory=self._hub,
+            limits=limits,
+            trace=self.trace,
+            idle_s=settings.peer_idle_s,
+            tls=self._client_tls,
+        )
+        self._delivery = Delivery(
+            store=cdrs,
+            hub=self._hub,
+            peers=self._peers,
+            retry_s=(settings.cdr_retry_base_s, settings.cdr_retry_cap_s),
+        )
+        desk = ChargerDesk(
+            transactions=TransactionStore(self._database, settings.operator_id),
+            authorizer=Authorizer(
+                tokens=tokens, whitelist=whitelist, modes=settings.modes, hub=self._hub, peers=self._peers
+            ),
+            heartbeat_interval_s=settings.heartbeat_interval_s,
+            on_cdr=self._delivery.wake,
+        )
+        self._chargers = ChargerServer(desk=desk, limits=limits, trace=self.trace)
+        self._peer_server = PeerServer(
+            operator_id=settings.operator_id,
+            ticket_key=ticket_key,
+            home=self._home,
+            limits=limits,
+            trace=self.trace,
+        )
+
+    @property
+    def port(self) -> int:
+        """The port for chargers."""
+        return self._chargers.port
+
+    @property
+    def peer_port(self) -> int | None:
+        """The port for peers, if there is a peer server."""
+        return None if self._settings.peer_port is None else self._peer_server.port
+
+    async def start(self) -> None:
+        """Listen, and link to the hub.
+
+        Raises:
+            SetupError: an address cannot be had; nothing is left running.
+        """
+        try:
+            peer_url = await self._listen()
+        except SetupError:
+            await self.stop()
+            raise
+        settings = self._settings
+        self._run(self._watch())
+        self._run(self._delivery.run())
+        self._run(self._home.run())
+        if settings.hub_url is not None and settings.hub_credential is not None:
+            address = HubAddress(
+                url=settings.hub_url,
+                operator_id=settings.operator_id,
+                credential=settings.hub_credential.get_secret_value(),
+                tls=self._client_tls,
+            )
+            endpoint = PublishEndpoint(url=peer_url, id_tag_prefixes=settings.id_tag_prefixes)
+            self._run(self._hub.keep(address, endpoint))
+
+    async def _listen(self) -> str | None:
+        """Open our servers; returns the URL that peers shall use."""
+        settings, tls, peer_url = self._settings, self._server_tls, None
+        port, name = settings.port, "CPO_PORT"
+        try:
+            await self._chargers.start(settings.host, port, tls)
+            if settings.peer_port is not None:
+                port, name = settings.peer_port, "CPO_PEER_PORT"
+                await self._peer_server.start(settings.peer_host, port, tls)
+                peer_url = settings.peer_url or self._url(
+                    settings.peer_host, self._peer_server.port, peer_server.PREFIX
+                )
+        except OSError as error:
+            raise SetupError(f"cannot listen on port {port}: {error}; set {name} to another") from error
+        url = self._url(settings.host, self._chargers.port, charger_server.PREFIX)
+        log.info("listening", url=url, peer_url=peer_url)
+        return peer_url
+
+    def _url(self, host: str, port: int, path: str) -> str:
+        return f"{self._settings.scheme}://{f'[{host}]' if ':' in host else host}:{port}{path}"
+
+    def _run(self, work: Coroutine[Any, Any, None]) -> None:
+        self._tasks.append(asyncio.create_task(work))
+
+    async def _watch(self) -> None:
+        """Notice what the command line has changed in the database."""
+        while True:
+            await asyncio.sleep(self._settings.poll_s)
+            if self._database.changed_elsewhere():
+                self._hub.tokens_may_have_changed()
+                self._delivery.wake()
+
+    async def broken(self) -> None:
+        """Wait for a part that must not end to end, and raise what it ended with."""
+        await first_to_end(self._tasks)
+
+    async def stop(self) -> None:
+        """Answer what is being asked, and close everything."""
+        log.info("stopping")
+        await self._chargers.stop(GRACE_S)
+        await self._peer_server.stop(GRACE_S)
+        for task in self._tasks:
+            task.cancel()
+        for outcome in await asyncio.gather(*self._tasks, return_exceptions=True):
+            if isinstance(outcome, Exception):
+                log.error("part_failed", exc_info=outcome)
+        self._tasks.clear()
+        await self._peers.stop()
+        await self._home.stop()
+        await self._database.close()
+
+
+def _hub_handlers(home: Home, cdrs: CdrStore, replication: Replication | None) -> dict[str, Any]:
+    """What we answer on the hub link."""
+    answers: dict[Any, Any] = {Cdr: home.cdr(None), CdrStatus: StatusDesk(cdrs).note}
+    if replication is not None:
+        answers[WhitelistChanged] = replication.changed
+    return {"Authorize": home.authorize(None), "DataTransfer": answering(answers)}

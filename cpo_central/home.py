@@ -1,0 +1,96 @@
+"""What we answer as the home operator: questions about our drivers, and CDRs of their sessions elsewhere.
+
+The hub and our peers ask the same; only who asks differs. An answer about a driver leaves before it is
+recorded: the record is for the CDR that comes much later.
+"""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+
+import structlog
+
+from cascade.errors import RoamingRefused
+from cascade.frames import Call, Payload
+from cascade.link import Handler
+from cascade.logs import masked
+from cascade.recorder import Recorder
+from cascade.roaming.cdrs import Cdr, CdrReceipt
+from cascade.roaming.tokens import id_tag_info
+from cpo_central.cdr_store import CdrStore
+from cpo_central.cdrs import HomeAuthorization
+from cpo_central.tokens import TokenStore
+
+log = structlog.get_logger()
+
+RECORD_INTERVAL_S = 1.0
+"""How often answered authorizations are written down together."""
+
+HUB = "hub"
+"""The hub's name in logs and traces."""
+
+
+class Home:
+    """Answers the hub and peers about our drivers."""
+
+    def __init__(self, tokens: TokenStore, cdrs: CdrStore) -> None:
+        self._tokens = tokens
+        self._cdrs = cdrs
+        self._recorder: Recorder[HomeAuthorization] = Recorder(
+            cdrs.record_authorizations, interval_s=RECORD_INTERVAL_S
+        )
+
+    def authorize(self, asked_by: str | None) -> Handler:
+        """The Authorize handler of a link with a peer, or with the hub if `asked_by` is None."""
+
+        async def handle(call: Call) -> Payload:
+            id_tag, now = call.payload["idTag"], datetime.now(UTC)
+            info = id_tag_info(self._tokens.find(id_tag), now)
+            self._recorder.record(HomeAuthorization(id_tag, asked_by, call.message_id, info["status"], now))
+            # told after the answer, which leaves before the loop comes to this
+            asyncio.get_running_loop().call_soon(_tell, asked_by or HUB, id_tag, info["status"])
+            return {"idTagInfo": info}
+
+        return handle
+
+    def cdr(self, sender: str | None) -> Callable[[Cdr], Awaitable[CdrReceipt]]:
+        """The Cdr handler of a link with a peer, or with the hub if `sender` is None."""
+
+        async def handle(cdr: Cdr) -> CdrReceipt:
+            began = time.perf_counter()
+            await self._recorder.flush()
+            try:
+                receipt = await self._cdrs.take(cdr, sender, datetime.now(UTC))
+            except RoamingRefused as refused:
+                _report(cdr, sender, began, status="Refused", reason=str(refused))
+                raise
+            _report(cdr, sender, began, status=receipt.status.value, reason=None)
+            return receipt
+
+        return handle
+
+    async def run(self) -> None:
+        """Write down at intervals what was answered, for ever."""
+        await self._recorder.run()
+
+    async def stop(self) -> None:
+        """Write down the last of it."""
+        await self._recorder.flush()
+
+
+def _tell(asked_by: str, id_tag: str, status: str) -> None:
+    log.info("home_authorization", asked_by=asked_by, id_tag=masked(id_tag), status=status)
+
+
+def _report(cdr: Cdr, sender: str | None, began: float, *, status: str, reason: str | None) -> None:
+    log.info(
+        "cdr",
+        cdr_id=str(cdr.cdr_id),
+        stage="received",
+        route="hub" if sender is None else "peer",
+        operator=cdr.operator_id,
+        status=status,
+        reason=reason,
+        ms=round((time.perf_counter() - began) * 1000, 3),
+    )

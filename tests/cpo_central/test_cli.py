@@ -1,0 +1,162 @@
+import asyncio
+import json
+import sqlite3
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from cascade.roaming.cdrs import Cdr
+from cpo_central.cdr_store import CdrStore
+from cpo_central.cli import app
+from cpo_central.schema import open_database
+from tests.cpo_central.test_delivery import put, records
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "central.sqlite"
+
+
+def run(*arguments: object) -> Result:
+    return CliRunner().invoke(app, [str(argument) for argument in arguments])
+
+
+def listed(*arguments: object) -> list[dict[str, object]]:
+    result = run(*arguments, "--json")
+    assert result.exit_code == 0, result.output
+    document: list[dict[str, object]] = json.loads(result.stdout)
+    return document
+
+
+def test_tokens_are_added_changed_blocked_and_listed(file: Path) -> None:
+    given = ("--expiry-date", "2030-01-01T00:00:00+01:00", "--parent-id-tag", "GROUP")
+    assert run("tokens", "add", "OWN00002", "--database", file, *given).exit_code == 0
+    assert run("tokens", "add", "OWN00001", "--database", file).exit_code == 0
+    assert run("tokens", "block", "own00001", "--database", file).exit_code == 0
+    assert listed("tokens", "list", "--database", file) == [
+        {
+            "idTag": "OWN00001",
+            "status": "Blocked",
+            "expiryDate": None,
+            "parentIdTag": None,
+            "rejectedByHub": None,
+        },
+        {
+            "idTag": "OWN00002",
+            "status": "Accepted",
+            "expiryDate": "2029-12-31T23:00:00Z",
+            "parentIdTag": "GROUP",
+            "rejectedByHub": None,
+        },
+    ]
+    table = run("tokens", "list", "--database", file)
+    assert "OWN00002" in table.stdout
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        ("x" * 21,),
+        ("OWN00001", "--status", "Fine"),
+        ("OWN00001", "--expiry-date", "2030-01-01"),
+        ("OWN00001", "--parent-id-tag", "ä"),
+    ],
+)
+def test_a_wrong_token_is_refused_with_its_field(file: Path, wrong: tuple[str, ...]) -> None:
+    result = run("tokens", "add", *wrong, "--database", file)
+    assert result.exit_code == 2
+    assert any(name in result.stderr for name in ("idTag", "status", "expiryDate", "parentIdTag"))
+    assert not file.exists()
+
+
+def test_an_import_leaves_out_wrong_lines_and_names_them(tmp_path: Path, file: Path) -> None:
+    source = tmp_path / "tokens.csv"
+    source.write_text(
+        "\ufeffidTag,status,expiryDate,parentIdTag\n"
+        "OWN00001,,,\n"
+        ",Accepted,,\n"
+        "OWN00002,Blocked,2030-01-01T00:00:00Z,GROUP\n"
+        "OWN00003,Fine,,\n"
+        "OWN00004,,,,surplus\n"
+        "OWN00005\n",
+        encoding="utf-8",
+    )
+    result = run("tokens", "import", source, "--database", file, "--json")
+    assert result.exit_code == 1
+    assert [line.split(":")[0] for line in result.stderr.splitlines()] == ["line 3", "line 5", "line 6"]
+    document = json.loads(result.stdout)
+    assert document["imported"] == 3
+    assert [fault["line"] for fault in document["faults"]] == [3, 5, 6]
+    tokens = listed("tokens", "list", "--database", file)
+    assert [token["idTag"] for token in tokens] == ["OWN00001", "OWN00002", "OWN00005"]
+
+
+def test_a_good_import(tmp_path: Path, file: Path) -> None:
+    source = tmp_path / "tokens.csv"
+    source.write_text("idTag\n" + "\n".join(f"OWN{number:05}" for number in range(1500)))
+    result = run("tokens", "import", source, "--database", file)
+    assert (result.exit_code, result.stdout) == (0, "1500 tokens imported, 0 lines left out\n")
+    assert len(listed("tokens", "list", "--database", file)) == 1500
+
+
+@pytest.mark.parametrize("content", [b"", b"tag,status\nA,B\n", b"idTag,colour\nA,B\n", b"idTag\n\xff\n"])
+def test_a_file_that_is_no_list_of_tokens(tmp_path: Path, file: Path, content: bytes) -> None:
+    source = tmp_path / "tokens.csv"
+    source.write_bytes(content)
+    result = run("tokens", "import", source, "--database", file)
+    assert result.exit_code == 2
+    assert "cannot be read" in result.stderr
+    assert run("tokens", "import", tmp_path / "missing.csv", "--database", file).exit_code == 2
+
+
+def test_what_is_not_there(file: Path) -> None:
+    for command in (("tokens", "list"), ("tokens", "block", "A"), ("transactions",), ("cdrs", "list")):
+        result = run(*command, "--database", file)
+        assert result.exit_code == 1
+        assert "there is no database" in result.stderr
+    run("tokens", "add", "OWN00001", "--database", file)
+    assert "is not one of our tokens" in run("tokens", "block", "A", "--database", file).stderr
+    assert "there is no CDR" in run("cdrs", "resend", "A", "--database", file).stderr
+    assert listed("transactions", "--database", file) == []
+    assert listed("cdrs", "list", "--received", "--database", file) == []
+
+
+def test_another_programs_database_is_left_alone(file: Path) -> None:
+    with sqlite3.connect(file) as foreign:
+        foreign.execute("CREATE TABLE theirs (a)")
+    foreign.close()
+    result = run("tokens", "add", "OWN00001", "--database", file)
+    assert result.exit_code == 1
+    assert "is not a database of this program" in result.stderr
+
+
+async def fill(file: Path, kept: Sequence[Cdr], *, parked: bool) -> None:
+    database = open_database(file)
+    await put(database, *kept)
+    for record in kept if parked else ():
+        await CdrStore(database).park(record, "UnknownToken: not ours")
+    await database.close()
+
+
+def test_cdrs_are_shown(file: Path) -> None:
+    (record,) = records(1)
+    asyncio.run(fill(file, [record], parked=False))
+    (sent,) = listed("cdrs", "list", "--database", file)
+    assert sent["cdrId"] == str(record.cdr_id)
+    assert sent["cdr"] == json.loads(record.wire())
+    assert str(record.cdr_id)[:4] in run("cdrs", "list", "--database", file).stdout
+    refused = run("cdrs", "resend", record.cdr_id, "--database", file)
+    assert refused.exit_code == 1
+    assert "is not parked, it is Queued" in refused.stderr
+
+
+def test_a_parked_cdr_is_put_back(file: Path) -> None:
+    kept = records(2)
+    asyncio.run(fill(file, kept, parked=True))
+    assert {sent["status"] for sent in listed("cdrs", "list", "--database", file)} == {"Parked"}
+    assert run("cdrs", "resend", kept[0].cdr_id, "--database", file).exit_code == 0
+    as_json = run("cdrs", "resend", kept[1].cdr_id, "--database", file, "--json")
+    assert json.loads(as_json.stdout) == {"cdrId": str(kept[1].cdr_id), "status": "Queued"}
+    assert {sent["status"] for sent in listed("cdrs", "list", "--database", file)} == {"Queued"}
