@@ -1,0 +1,1 @@
+"""A charge point as a state table run over a link."""
