@@ -4,8 +4,10 @@ BIN := .venv/bin
 # compiled modules are kept: each of the many processes that are started would compile anew
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: test lint format coverage clean
+.PHONY: demo test lint format coverage clean
 
+demo: .venv/installed
+	$(BIN)/python -m scenarios
 
 test: .venv/installed
 	$(BIN)/python -m pytest -n 2

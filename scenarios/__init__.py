@@ -1,0 +1,1 @@
+"""The roaming paper's five scenarios as data, run over real processes."""
