@@ -136,10 +136,6 @@ class World:
         """Run a command of an operator's central system; returns what it printed."""
         return await run(f"cpo-central of {who}", "cpo_central", arguments, self._environments[who])
 
-    async def hub_command(self, *arguments: str) -> bytes:
-        """Run a command of the hub; returns what it printed."""
-        return await run("nap", "nap", arguments, self._environments[HUB])
-
     # --- steps ----------------------------------------------------------------------------------------------
 
     async def take(self, step: Step) -> None:
