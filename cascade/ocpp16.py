@@ -39,8 +39,8 @@ WINDOWED_SUBPROTOCOL = "nap1.ocpp1.6"
 def _locate() -> Path:
     """The OCPP 1.6 part of the `ocpp` package.
 
-    Its files are read without importing it: that would bring its ChargePoint class and all that it needs,
-    which is most of the time that a process of ours would take to start.
+    Its files are read without importing it: that would bring its ChargePoint class and Python's jsonschema,
+    which take longer to import than everything else in this module.
     """
     spec = find_spec("ocpp")
     assert spec is not None, "a dependency of this distribution"

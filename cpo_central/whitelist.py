@@ -22,9 +22,6 @@ class ListVersion(NamedTuple):
     version: int
 
 
-EMPTY = ListVersion(0, 0)
-
-
 class WhitelistStore:
     """The replica."""
 

@@ -89,8 +89,8 @@ class _State:
         beginnings = (key[:length] for length in range(len(key), 1, -1))
         return next((self.prefixes[prefix] for prefix in beginnings if prefix in self.prefixes), None)
 
-    def held_by(self, home: str | None) -> int:
-        return sum(not row.token.deleted and home in {None, row.home} for row in self.tokens.values())
+    def held_by(self, home: str) -> int:
+        return sum(not row.token.deleted and row.home == home for row in self.tokens.values())
 
 
 class _Part:
@@ -260,10 +260,6 @@ class MemoryTokens(_Part):
                 for row in rows
             ),
         )
-
-    def count(self, home: str | None = None) -> int:
-        """Tokens held and not deleted, of one operator or all."""
-        return self._state.held_by(home)
 
     async def begin_epoch(self, now: datetime) -> int:
         """Make every replica start over; returns the new epoch."""

@@ -96,10 +96,6 @@ class Tokens(Protocol):
         """The changes of the whitelist since a version, without the operator's own tokens."""
         ...
 
-    def count(self, home: str | None = None) -> int:
-        """Tokens held and not deleted, of one operator or all."""
-        ...
-
     async def begin_epoch(self, now: datetime) -> int:
         """Make every replica start over, as after a backup was restored; returns the new epoch."""
         ...

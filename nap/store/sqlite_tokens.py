@@ -103,13 +103,6 @@ class SqliteTokens:
             changes=tuple(_change(row[:5]) for row in rows),
         )
 
-    def count(self, home: str | None = None) -> int:
-        """Tokens held and not deleted, of one operator or all."""
-        row = self._database.reader.execute(
-            "SELECT count(*) FROM tokens WHERE NOT deleted AND (? IS NULL OR home = ?)", (home, home)
-        ).fetchone()
-        return int(row[0])
-
     async def begin_epoch(self, now: datetime) -> int:
         """Make every replica start over; returns the new epoch."""
 
