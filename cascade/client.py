@@ -9,11 +9,12 @@ from typing import Any
 from urllib.parse import quote
 
 import structlog
-from websockets.asyncio.client import ClientConnection, connect
+from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus, WebSocketException
 from websockets.typing import Subprotocol
 
 from cascade.errors import LinkLostError
+from cascade.sockets import ClientSocket
 
 log = structlog.get_logger()
 
@@ -41,7 +42,7 @@ async def dial(
     authorization: str | None = None,
     tls: ssl.SSLContext | None = None,
     open_timeout_s: float = 10.0,
-) -> ClientConnection:
+) -> ClientSocket:
     """Open one WebSocket.
 
     Args:
@@ -65,6 +66,7 @@ async def dial(
             max_size=max_size,
             open_timeout=open_timeout_s,
             user_agent_header=None,
+            create_connection=ClientSocket,
             **options,
         )
     except InvalidStatus as refused:
@@ -73,6 +75,7 @@ async def dial(
         raise LinkLostError(f"{url} answered HTTP {status}{advice}") from refused
     except (OSError, TimeoutError, WebSocketException, ValueError) as error:
         raise LinkLostError(f"{url} cannot be reached: {error or type(error).__name__}") from error
+    assert isinstance(connection, ClientSocket), "created so"
     if connection.subprotocol is None:
         await connection.close(1002)
         raise LinkLostError(f"{url} speaks none of {', '.join(subprotocols)}")

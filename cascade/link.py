@@ -2,7 +2,9 @@
 
 The link pumps a socket through a `CallLedger`. What it promises:
 
-- A handler runs in a task of its own, never inside the receive loop, so it may call back on its own link.
+- A handler never holds up the receive loop, so it may call back on its own link. It is begun at once, where
+  its call came in, and goes on where the answer that it waits for comes in; if it waits for anything else it
+  becomes a task.
 - On a link with a window of 1 the peer's calls are handled in the order they came, even if the peer does
   not wait for answers; on a windowed link up to a window of them are handled at once.
 - A peer that sends more than may be handled or queued is not read until there is room again.
@@ -17,11 +19,11 @@ import asyncio
 import contextlib
 import secrets
 from collections import deque
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import structlog
-from websockets.asyncio.connection import Connection
 from websockets.exceptions import ConnectionClosed
 
 from cascade import ocpp16
@@ -36,15 +38,17 @@ from cascade.errors import (
     UnsupportedActionError,
 )
 from cascade.frames import Call, CallError, CallResult, Frame, Payload, decode, encode
+from cascade.sockets import Socket
+from cascade.tasks import Reply, go_on
 from cascade.trace import FrameTrace
 
 Handler = Callable[[Call], Awaitable[Payload]]
-"""Answers one CALL of the peer with the payload of its CALLRESULT, or raises `AnswerError`."""
+"""Answers one CALL of the peer with the payload of its CALLRESULT, or raises `AnswerError`.
+
+It may not enter what asks for the current task, such as `asyncio.timeout`: see `cascade.tasks`.
+"""
 
 log = structlog.get_logger()
-
-READY_BELOW = 16_384
-"""Bytes not yet taken by the socket below which a send does not wait (`websockets` waits from 32 KiB)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +78,7 @@ class Link:
 
     def __init__(
         self,
-        connection: Connection,
+        connection: Socket,
         *,
         peer: str,
         handlers: Mapping[str, Handler],
@@ -88,13 +92,15 @@ class Link:
         self._trace = trace
         self._window = limits.window if connection.subprotocol == ocpp16.WINDOWED_SUBPROTOCOL else 1
         self._loop = asyncio.get_running_loop()
-        self._ledger: CallLedger[asyncio.Future[Payload]] = CallLedger(self._window)
+        self._ledger: CallLedger[Reply[Payload]] = CallLedger(self._window)
         self._expiry: asyncio.TimerHandle | None = None
         self._expiry_at = float("inf")
         self._id_prefix = secrets.token_hex(8)
         self._calls_made = 0
         self._tasks: set[asyncio.Task[None]] = set()
         self._serving = 0
+        self._idle = asyncio.Event()
+        self._idle.set()
         self._inbox: deque[Call] = deque()
         self._open_ids: set[str] = set()
         self._room = asyncio.Event()
@@ -130,14 +136,12 @@ class Link:
         call = Call(message_id or self.new_message_id(), action, payload)
         text = encode(call)
         deadline = self._loop.time() + (self._limits.call_timeout_s if timeout_s is None else timeout_s)
-        waiter: asyncio.Future[Payload] = self._loop.create_future()
+        waiter: Reply[Payload] = Reply(self._loop)
         must_send = self._ledger.begin(call, waiter, deadline)
         self._expire_at(deadline)
         try:
-            if must_send and self._takes(text):
-                await self._send(call, text)
-            elif must_send:
-                self._spawn(self._transmit(call, waiter))
+            if must_send and not self._send_at_once(text):
+                self._spawn(self._transmit(call, text, waiter))
             result = await waiter
         except BaseException:
             self._ledger.forget(call.message_id)
@@ -151,24 +155,22 @@ class Link:
         if isinstance(entry, Stray):
             log.warning("answer_ignored", peer=self.peer, message_id=frame.message_id, because=entry.value)
             return
-        if not entry.waiter.done():
-            if isinstance(frame, CallResult):
-                entry.waiter.set_result(frame.payload)
-            else:
-                entry.waiter.set_exception(PeerError(frame.code, frame.description, frame.details))
         self._promote()
+        if isinstance(frame, CallResult):
+            entry.waiter.settle(frame.payload)
+        else:
+            entry.waiter.fail(PeerError(frame.code, frame.description, frame.details))
 
     def _promote(self) -> None:
         for entry in self._ledger.promote():
-            self._spawn(self._transmit(entry.call, entry.waiter))
+            self._spawn(self._transmit(entry.call, encode(entry.call), entry.waiter))
 
-    async def _transmit(self, call: Call, waiter: asyncio.Future[Payload]) -> None:
+    async def _transmit(self, call: Call, text: bytes, waiter: Reply[Payload]) -> None:
         """Send a call in a task of its own, so that its deadline does not wait for a full socket."""
         try:
-            await self._send(call)
+            await self._send(call, text)
         except LinkLostError as error:
-            if not waiter.done():
-                waiter.set_exception(error)
+            waiter.fail(error)
 
     def _expire_at(self, deadline: float) -> None:
         if deadline < self._expiry_at:
@@ -181,8 +183,7 @@ class Link:
         self._expiry, self._expiry_at = None, float("inf")
         # a timer may fire a little early: what is due within a millisecond is due
         for entry in self._ledger.expire(self._loop.time() + 0.001):
-            if not entry.waiter.done():
-                entry.waiter.set_exception(CallTimeoutError(entry.call.action, sent=entry.in_flight))
+            entry.waiter.fail(CallTimeoutError(entry.call.action, sent=entry.in_flight))
         self._promote()
         following = self._ledger.next_deadline()
         if following is not None:
@@ -195,15 +196,23 @@ class Link:
         reason = "closed"
         try:
             while True:
+                self._read_on()
                 message = await self._connection.recv()
-                await self._receive(message)
+                await self._wait_for_room()
+                self._receive(message)
         except ConnectionClosed as closed:
             reason = str(closed)
         finally:
+            self._connection.deliver_to(None)
             self._lose(reason)
         return reason
 
-    async def _receive(self, message: str | bytes) -> None:
+    def _read_on(self) -> None:
+        """Take messages as they come, unless there is no room for another call."""
+        has_room = len(self._inbox) < self._limits.backlog
+        self._connection.deliver_to(self._receive if has_room else None)
+
+    def _receive(self, message: str | bytes) -> None:
         if isinstance(message, bytes):
             log.warning("frame_ignored", peer=self.peer, because="OCPP-J travels in text messages")
             return
@@ -212,30 +221,32 @@ class Link:
         except FrameError as error:
             log.warning("frame_ignored", peer=self.peer, because=str(error))
             if error.message_id is not None:
-                self._spawn(self._refuse(error.message_id, error))
+                go_on(self._refuse(error.message_id, error), self._spawn)
             return
         if self._trace.on and frame is not None:
             self._trace.received(self.peer, frame)
         if isinstance(frame, Call):
-            await self._accept(frame)
+            self._accept(frame)
         elif frame is not None:
             self._settle(frame)
 
-    async def _accept(self, call: Call) -> None:
+    def _accept(self, call: Call) -> None:
         if call.message_id in self._open_ids:
             log.warning("call_ignored", peer=self.peer, message_id=call.message_id, because="its id is in use")
             return
         self._open_ids.add(call.message_id)
         if self._serving < self._window:
             self._serving += 1
-            self._spawn(self._serve(call))
+            self._idle.clear()
+            go_on(self._serve(call), self._spawn)
             return
         self._inbox.append(call)
-        if len(self._inbox) >= self._limits.backlog:
-            await self._wait_for_room()
+        self._read_on()
 
     async def _wait_for_room(self) -> None:
         """Read no further until a call can be queued, or the socket has closed."""
+        if len(self._inbox) < self._limits.backlog:
+            return
         closed = asyncio.ensure_future(self._connection.wait_closed())
         closed.add_done_callback(lambda _: self._room.set())
         try:
@@ -257,6 +268,8 @@ class Link:
             self._room.set()
         finally:
             self._serving -= 1
+            if not self._serving:
+                self._idle.set()
 
     async def _answer(self, call: Call) -> None:
         try:
@@ -271,15 +284,17 @@ class Link:
             answer = self._fault(call, error)
         except asyncio.CancelledError as error:
             task = asyncio.current_task()
-            if task is None or task.cancelling():
+            if task in self._tasks and task.cancelling():
                 raise
             answer = self._fault(call, error)  # not we were cancelled, but what the handler waited for
         finally:
             self._open_ids.discard(call.message_id)
         try:
-            await self._send(answer)
+            text = encode(answer)
         except TypeError as error:  # the answer holds something that JSON cannot
-            await self._send(self._fault(call, error))
+            answer = self._fault(call, error)
+            text = encode(answer)
+        await self._send(answer, text)
 
     def _fault(self, call: Call, error: BaseException) -> CallError:
         """The log gets what was raised, the peer learns no more than that something was."""
@@ -293,25 +308,28 @@ class Link:
         return CallError(call.message_id, InternalFaultError.code, "the request could not be handled")
 
     async def _refuse(self, message_id: str, error: AnswerError) -> None:
+        answer = CallError(message_id, error.code, error.description, error.details)
         with contextlib.suppress(LinkLostError):
-            await self._send(CallError(message_id, error.code, error.description, error.details))
+            await self._send(answer, encode(answer))
 
     # --- the socket -----------------------------------------------------------------------------------------
 
-    def _takes(self, text: bytes) -> bool:
-        """Whether sending this now would not wait."""
-        return self._connection.transport.get_write_buffer_size() + len(text) < READY_BELOW
-
-    async def _send(self, frame: Frame, text: bytes | None = None) -> None:
+    async def _send(self, frame: Frame, text: bytes) -> None:
+        if self._send_at_once(text):
+            return
         if self._trace.on:
             self._trace.sent(self.peer, frame)
         alarm = self._loop.call_later(self._limits.send_timeout_s, self._cut_off)
         try:
-            await self._connection.send(text or encode(frame), text=True)
+            await self._connection.send(text, text=True)
         except ConnectionClosed as closed:
             raise LinkLostError(f"the link to {self.peer} is gone: {closed}") from None
         finally:
             alarm.cancel()
+
+    def _send_at_once(self, text: bytes) -> bool:
+        """Send without waiting; False if that cannot be, or if the frame must be shown first."""
+        return not self._trace.on and self._connection.send_at_once(text)
 
     def _cut_off(self) -> None:
         if not self._connection.transport.is_closing():
@@ -322,26 +340,29 @@ class Link:
         self._lost = f"the link to {self.peer} is gone: {reason}"
         if self._expiry is not None:
             self._expiry.cancel()
-        for entry in self._ledger.lose():
-            if not entry.waiter.done():
-                entry.waiter.set_exception(LinkLostError(self._lost))
         self._inbox.clear()
         self._room.set()
+        for entry in self._ledger.lose():
+            entry.waiter.fail(LinkLostError(self._lost))
 
     @property
     def lost(self) -> bool:
         """Whether the link is gone."""
         return self._lost is not None
 
-    def _spawn(self, work: Awaitable[None]) -> None:
-        task = asyncio.ensure_future(work)
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = self._loop.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
     async def finish(self, grace_s: float) -> None:
         """Wait until what is being handled has been answered, or `grace_s` has passed."""
-        if self._tasks and grace_s:
-            await asyncio.wait(self._tasks, timeout=grace_s)
+        if grace_s:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(grace_s):
+                    await self._idle.wait()
+                    if self._tasks:
+                        await asyncio.wait(self._tasks)
 
     async def close(self, code: int = 1000, reason: str = "", *, grace_s: float = 0.0) -> None:
         """Close the socket, after what is being handled has been answered or `grace_s` has passed."""

@@ -16,6 +16,8 @@ from websockets.datastructures import Headers, MultipleValuesError
 from websockets.http11 import Request, Response
 from websockets.typing import Subprotocol
 
+from cascade.sockets import ServerSocket
+
 log = structlog.get_logger()
 
 NO_SUBPROTOCOL_CLOSE = 1002
@@ -36,7 +38,7 @@ class Knock:
 Gate = Callable[[Knock], Awaitable[bool]]
 """Says before the upgrade whether a client may come in; if not, it gets a 401."""
 
-Reception = Callable[[str, ServerConnection], Awaitable[None]]
+Reception = Callable[[str, ServerSocket], Awaitable[None]]
 """Speaks with a client, by its identity, for as long as its socket is open."""
 
 Page = Callable[[], tuple[http.HTTPStatus, str]]
@@ -110,6 +112,7 @@ class LinkServer:
             compression=None,
             max_size=self._max_size,
             server_header=None,
+            create_connection=ServerSocket,
             **options,
         )
 
@@ -155,6 +158,7 @@ class LinkServer:
         assert connection.request is not None, "the handshake is over"
         identity = self._identity(connection.request)
         assert identity is not None, "admitted by its path"
+        assert isinstance(connection, ServerSocket), "created so"
         if connection.subprotocol is None:
             # OCPP-J 1.6, section 3.1.1: complete the handshake without a subprotocol, then close
             log.warning("no_common_subprotocol", identity=identity)

@@ -1,6 +1,7 @@
 """Running a service as a process: until it is told to stop, with tracing switched by a signal."""
 
 import asyncio
+import gc
 import signal
 import ssl
 import sys
@@ -51,6 +52,9 @@ async def until_stopped(service: Service) -> None:
     loop.add_signal_handler(signal.SIGINT, told.set)
     loop.add_signal_handler(signal.SIGUSR1, service.trace.switch)
     await service.start()
+    # what is there by now stays: a collection that walked it would hold up a driver for tens of milliseconds
+    gc.collect()
+    gc.freeze()
     waiting = [asyncio.create_task(told.wait()), asyncio.create_task(service.broken())]
     try:
         ended, _ = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)

@@ -13,13 +13,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import assert_never
+from typing import NamedTuple, assert_never
 
 from pydantic import TypeAdapter, ValidationError
 
 from cascade.frames import Payload
 from cascade.roaming.model import IdTag
-from cascade.roaming.tokens import Token, TokenStatus, id_tag_info
+from cascade.roaming.tokens import Standing, TokenStatus, id_tag_info
 
 _ID_TAG: TypeAdapter[str] = TypeAdapter(IdTag)
 
@@ -42,22 +42,20 @@ class DecidedBy(StrEnum):
     NONE = "none"
 
 
-@dataclass(frozen=True, slots=True)
-class Facts:
+class Facts(NamedTuple):
     """What is known at the start."""
 
     id_tag: str
-    own: Token | None
+    own: Standing | None
     """The token, if it is our own driver's."""
-    listed: Token | None
+    listed: Standing | None
     """The token, if the whitelist replica holds it."""
     modes: tuple[Mode, ...]
     hub_linked: bool
     now: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(NamedTuple):
     """The answer for the charger, and where it came from."""
 
     info: Payload

@@ -4,13 +4,12 @@ An Accepted answer is remembered for the start of the session that follows it, s
 the question that its driver was let in by. It is used once.
 """
 
-import asyncio
 import time
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any, Protocol, assert_never
+from typing import Protocol, assert_never
 
 import structlog
 
@@ -103,9 +102,7 @@ class Authorizer:
         """Decide whether a driver may charge."""
         effort = _Effort()
         decision = await self._decide(id_tag, effort)
-        total_s = time.perf_counter() - effort.began
-        # after the answer: it is on its way before the loop comes to this
-        asyncio.get_running_loop().call_soon(_report, charge_point_id, id_tag, decision, effort, total_s)
+        _report(charge_point_id, id_tag, decision, effort)
         if decision.accepted:
             self._remember((charge_point_id, id_key(id_tag)), decision)
         return decision
@@ -129,7 +126,7 @@ class Authorizer:
         facts = Facts(
             id_tag=id_tag,
             own=own,
-            listed=None if own else self._whitelist.find(id_tag),
+            listed=None if own or Mode.WHITELIST not in self._modes else self._whitelist.find(id_tag),
             modes=self._modes,
             hub_linked=self._hub.linked,
             now=datetime.now(UTC),
@@ -173,23 +170,19 @@ class Authorizer:
             self._remembered.popitem(last=False)
 
 
-def _report(charge_point_id: str, id_tag: str, decision: Decision, effort: _Effort, total_s: float) -> None:
-    details: dict[str, Any] = {f"{part}_ms": _ms(seconds) for part, seconds in effort.spent.items()}
-    if decision.reference is not None:
-        details["reference"] = decision.reference
-    if decision.home_operator_id is not None:
-        details["operator"] = decision.home_operator_id
-    if decision.reason is not None:
-        details["reason"] = decision.reason
+def _report(charge_point_id: str, id_tag: str, decision: Decision, effort: _Effort) -> None:
     log.info(
         "authorization",
         charge_point=charge_point_id,
         id_tag=masked(id_tag),
         status=decision.info["status"],
-        decided_by=decision.decided_by.value,
-        total_ms=_ms(total_s),
+        decided_by=decision.decided_by,
+        reference=decision.reference,
+        operator=decision.home_operator_id,
+        reason=decision.reason,
+        total_ms=_ms(time.perf_counter() - effort.began),
         upstream_ms=_ms(effort.upstream_s),
-        **details,
+        **{f"{part}_ms": _ms(seconds) for part, seconds in effort.spent.items()},
     )
 
 

@@ -11,7 +11,7 @@ from uuid import uuid4
 import structlog
 
 from cascade.errors import BadValueError
-from cascade.frames import Call, Payload
+from cascade.frames import Payload
 from cascade.link import Handler
 from cascade.roaming.model import utc_text
 from cpo_central.authorizer import Authorizer
@@ -62,10 +62,8 @@ class ChargerDesk:
         }
 
         def handler(action: str) -> Handler:
-            async def handle(call: Call) -> Payload:
-                return await operations[action](charge_point_id, call.payload)
-
-            return handle
+            operation = operations[action]
+            return lambda call: operation(charge_point_id, call.payload)
 
         return {action: handler(action) for action in operations}
 

@@ -4,11 +4,11 @@ import asyncio
 import ssl
 
 import structlog
-from websockets.asyncio.server import ServerConnection
 
 from cascade.link import Link, LinkLimits
 from cascade.ocpp16 import SUBPROTOCOL
 from cascade.server import Knock, LinkServer
+from cascade.sockets import ServerSocket
 from cascade.trace import FrameTrace
 from cpo_central.charger_desk import ChargerDesk
 
@@ -71,7 +71,7 @@ class ChargerServer:
         """Every charger, for as long as chargers have no credentials."""
         return len(knock.identity) <= CHARGE_POINT_ID_MAX
 
-    async def _receive(self, charge_point_id: str, connection: ServerConnection) -> None:
+    async def _receive(self, charge_point_id: str, connection: ServerSocket) -> None:
         if self._stopping:
             return
         link = Link(

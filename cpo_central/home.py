@@ -4,7 +4,6 @@ The hub and our peers ask the same; only who asks differs. An answer about a dri
 recorded: the record is for the CDR that comes much later.
 """
 
-import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
@@ -48,8 +47,12 @@ class Home:
             id_tag, now = call.payload["idTag"], datetime.now(UTC)
             info = id_tag_info(self._tokens.find(id_tag), now)
             self._recorder.record(HomeAuthorization(id_tag, asked_by, call.message_id, info["status"], now))
-            # told after the answer, which leaves before the loop comes to this
-            asyncio.get_running_loop().call_soon(_tell, asked_by or HUB, id_tag, info["status"])
+            log.info(
+                "home_authorization",
+                asked_by=asked_by or HUB,
+                id_tag=masked(id_tag),
+                status=info["status"],
+            )
             return {"idTagInfo": info}
 
         return handle
@@ -77,10 +80,6 @@ class Home:
     async def stop(self) -> None:
         """Write down the last of it."""
         await self._recorder.flush()
-
-
-def _tell(asked_by: str, id_tag: str, status: str) -> None:
-    log.info("home_authorization", asked_by=asked_by, id_tag=masked(id_tag), status=status)
 
 
 def _report(cdr: Cdr, sender: str | None, began: float, *, status: str, reason: str | None) -> None:

@@ -8,7 +8,6 @@ import ssl
 from datetime import UTC, datetime
 
 import structlog
-from websockets.asyncio.server import ServerConnection
 
 from cascade.errors import SecurityFaultError
 from cascade.exchange import answering
@@ -17,6 +16,7 @@ from cascade.ocpp16 import SUBPROTOCOL, WINDOWED_SUBPROTOCOL
 from cascade.roaming import tickets
 from cascade.roaming.cdrs import Cdr
 from cascade.server import Knock, LinkServer
+from cascade.sockets import ServerSocket
 from cascade.trace import FrameTrace
 from cpo_central.home import Home
 from cpo_central.hub_client import MAX_SIZE
@@ -96,7 +96,7 @@ class PeerServer:
             return False
         return True
 
-    async def _receive(self, visited: str, connection: ServerConnection) -> None:
+    async def _receive(self, visited: str, connection: ServerSocket) -> None:
         assert connection.request is not None, "the handshake is over"
         # the ticket was good a moment ago; here we want to know when it ends
         ticket = connection.request.headers["Authorization"].partition(" ")[2].strip()

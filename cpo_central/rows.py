@@ -9,6 +9,8 @@ from cascade.roaming.tokens import Token, TokenStatus
 
 DESCRIPTION = "id_tag, status, expiry_date, parent_id_tag"
 
+STANDING = "status, expiry_date, parent_id_tag"
+
 TokenRow = tuple[str, str, str | None, str | None]
 
 

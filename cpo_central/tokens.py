@@ -10,8 +10,8 @@ from typing import NamedTuple
 
 from cascade.database import Database
 from cascade.roaming.model import id_key
-from cascade.roaming.tokens import RejectedToken, Token, TokenStatus
-from cpo_central.rows import DESCRIPTION, read_meta, read_number, token_of, token_row, write_meta
+from cascade.roaming.tokens import RejectedToken, Standing, Token, TokenStatus
+from cpo_central.rows import DESCRIPTION, STANDING, read_meta, read_number, token_of, token_row, write_meta
 
 
 class Published(NamedTuple):
@@ -36,9 +36,12 @@ class TokenStore:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def find(self, id_tag: str) -> Token | None:
+    def find(self, id_tag: str) -> Standing | None:
         """The token of one of our drivers."""
-        return find_own(self._database.reader, id_tag)
+        row = self._database.reader.execute(
+            f"SELECT {STANDING} FROM own_token WHERE id_key = ?", (id_key(id_tag),)
+        ).fetchone()
+        return None if row is None else Standing.read(*row)
 
     async def put(self, tokens: Sequence[Token]) -> None:
         """Add tokens, or change those that are there."""

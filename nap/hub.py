@@ -1,6 +1,5 @@
 """The hub's work: load the facts that a decision needs, decide, carry out the outcome, say what happened."""
 
-import asyncio
 import time
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
@@ -125,15 +124,12 @@ class Hub:
             operator_id, call.message_id, id_key(id_tag), home_id, info["status"], decided_by, now
         )
         self._recorder.record(record)
-        spent_s = time.perf_counter() - started
-        # told after the answer, which leaves before the loop comes to this
-        asyncio.get_running_loop().call_soon(self._tell, record, reason, spent_s, home_s)
+        self._tell(record, reason, time.perf_counter() - started, home_s)
         return {"idTagInfo": info}
 
     def _tell(self, record: AuthorizationRecord, reason: str, spent_s: float, home_s: float | None) -> None:
         """One line, and the metrics, of an authorization."""
-        self._metrics.authorizations.labels(record.status, record.decided_by).inc()
-        self._metrics.authorization_seconds.observe(spent_s)
+        self._metrics.authorized(record.status, record.decided_by, spent_s)
         log.info(
             "authorization",
             visited=record.visited,

@@ -12,11 +12,11 @@ from datetime import datetime
 import structlog
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
-from websockets.asyncio.server import ServerConnection
 
 from cascade.errors import StoreError
 from cascade.link import Handler, Link, LinkLimits
 from cascade.server import Knock
+from cascade.sockets import ServerSocket
 from cascade.trace import FrameTrace
 from nap.bus.port import Links
 from nap.store.port import Store
@@ -97,7 +97,7 @@ class OperatorLinks:
         except (VerificationError, InvalidHashError):
             return False
 
-    async def receive(self, operator_id: str, connection: ServerConnection) -> None:
+    async def receive(self, operator_id: str, connection: ServerSocket) -> None:
         """Speak with an operator for as long as its socket is open."""
         link = Link(
             connection,

@@ -4,9 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import NamedTuple
 
 from cascade.roaming.cdrs import Cdr
-from cascade.roaming.tokens import RejectedToken, Token
+from cascade.roaming.tokens import RejectedToken, Standing, Token
 
 
 class Mode(StrEnum):
@@ -44,11 +45,10 @@ class OperatorStanding:
     tokens: int
 
 
-@dataclass(frozen=True, slots=True)
-class HeldToken:
-    """A token that the hub holds, and whose it is."""
+class HeldToken(NamedTuple):
+    """What the hub holds of a token, and whose it is."""
 
-    token: Token
+    standing: Standing
     home: str
 
 
@@ -121,8 +121,7 @@ class StoredCdr:
     settled_at: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class AuthorizationRecord:
+class AuthorizationRecord(NamedTuple):
     """An Authorize that the hub has answered: the proof that a CDR refers to."""
 
     visited: str

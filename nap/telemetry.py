@@ -14,14 +14,31 @@ class Metrics:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
-        self.authorizations = Counter(
+        self._authorizations = Counter(
             "nap_authorizations", "Answered", ["status", "decided_by"], registry=self.registry
         )
-        self.authorization_seconds = Histogram(
+        self._authorization_seconds = Histogram(
             "nap_authorization_seconds", "From CALL to answer", buckets=SECONDS, registry=self.registry
         )
         self.cdrs = Counter("nap_cdrs", "By what became of them", ["stage"], registry=self.registry)
         self.links = Gauge("nap_links", "Operators linked now", registry=self.registry)
+
+        self._authorizations_by: dict[tuple[str, str], Counter] = {}
+
+    def authorized(self, status: str, decided_by: str, seconds: float) -> None:
+        """Count an authorization that was answered.
+
+        Args:
+            status: the answer, of which there are few.
+            decided_by: hub, home or none.
+            seconds: from the CALL to the answer.
+        """
+        counter = self._authorizations_by.get((status, decided_by))
+        if counter is None:
+            counter = self._authorizations.labels(status, decided_by)
+            self._authorizations_by[status, decided_by] = counter
+        counter.inc()
+        self._authorization_seconds.observe(seconds)
 
     def expose(self, host: str, port: int) -> Callable[[], None]:
         """Serve them over HTTP; returns how to stop.

@@ -19,12 +19,12 @@ from cryptography.x509.oid import NameOID
 from hypothesis import settings
 from structlog.testing import LogCapture
 from structlog.typing import EventDict, WrappedLogger
-from websockets.asyncio.server import ServerConnection
 
 from cascade.client import dial, link_url
 from cascade.link import Handler, Link, LinkLimits
 from cascade.ocpp16 import SUBPROTOCOL, WINDOWED_SUBPROTOCOL
 from cascade.server import Gate, Knock, LinkServer, Page, Reception
+from cascade.sockets import ServerSocket
 from cascade.trace import FrameTrace
 
 settings.register_profile("cascade", deadline=None)  # how long an example takes says nothing on a busy machine
@@ -137,7 +137,7 @@ async def link_pair(
         ) -> LinkPair:
             met: asyncio.Future[tuple[Link, asyncio.Task[str]]] = asyncio.get_running_loop().create_future()
 
-            async def reception(identity: str, connection: ServerConnection) -> None:
+            async def reception(identity: str, connection: ServerSocket) -> None:
                 link = Link(
                     connection,
                     peer=identity,

@@ -6,9 +6,8 @@
 4. Every refusal looks the same from outside: Invalid. Whose a token is must not show.
 """
 
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from cascade.roaming.tokens import TokenStatus, id_tag_info
 from nap.decisions.outcome import Answer, Forward
@@ -17,8 +16,7 @@ from nap.records import HeldToken, Mode, Operator
 INVALID: dict[str, Any] = {"status": TokenStatus.INVALID.value}
 
 
-@dataclass(frozen=True, slots=True)
-class AuthorizeFacts:
+class AuthorizeFacts(NamedTuple):
     """What an Authorize is judged by."""
 
     visited: Operator
@@ -41,7 +39,7 @@ def authorize(facts: AuthorizeFacts, now: datetime) -> Answer[dict[str, Any]] | 
         if mode not in home.consents:
             continue
         if mode is Mode.HUB and facts.held is not None:
-            info = id_tag_info(facts.held.token, now)
+            info = id_tag_info(facts.held.standing, now)
             return Answer(info, reason="" if info["status"] == TokenStatus.ACCEPTED else "token state")
         if mode is Mode.REDIRECT:
             if facts.home_linked:

@@ -9,7 +9,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 import orjson
 import pytest
 from websockets.asyncio.client import ClientConnection
-from websockets.asyncio.server import ServerConnection
 from websockets.exceptions import ConnectionClosed
 
 from cascade.calls import DuplicateIdError
@@ -26,6 +25,7 @@ from cascade.frames import Call, Payload
 from cascade.link import Handler, Link, LinkLimits
 from cascade.ocpp16 import SUBPROTOCOL, WINDOWED_SUBPROTOCOL
 from cascade.server import LinkServer
+from cascade.sockets import ServerSocket
 from cascade.trace import FrameTrace
 from tests.conftest import LinkPair, LogLines
 
@@ -118,7 +118,7 @@ async def peer(running_server: ServerFactory) -> AsyncIterator[PeerFactory]:
         ) -> Peer:
             met: asyncio.Future[Link] = asyncio.get_running_loop().create_future()
 
-            async def reception(identity: str, connection: ServerConnection) -> None:
+            async def reception(identity: str, connection: ServerSocket) -> None:
                 link = Link(
                     connection,
                     peer=identity,
@@ -651,7 +651,7 @@ async def test_a_peer_that_stops_reading_is_cut_off_and_no_other(
     met = {"deaf": asyncio.Event(), "good": asyncio.Event()}
     runs: dict[str, str] = {}
 
-    async def reception(identity: str, connection: ServerConnection) -> None:
+    async def reception(identity: str, connection: ServerSocket) -> None:
         links[identity] = Link(
             connection,
             peer=identity,
@@ -692,7 +692,7 @@ async def test_a_deadline_does_not_wait_for_a_full_socket(running_server: Server
     links: dict[str, Link] = {}
     met = {"deaf": asyncio.Event()}
 
-    async def reception(identity: str, connection: ServerConnection) -> None:
+    async def reception(identity: str, connection: ServerSocket) -> None:
         limits = LinkLimits(send_timeout_s=30)
         links[identity] = Link(
             connection, peer=identity, handlers={}, limits=limits, trace=FrameTrace("server")

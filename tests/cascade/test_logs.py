@@ -17,7 +17,6 @@ Stderr = pytest.CaptureFixture[bytes]
 def stderr(capsysbinary: Stderr) -> Iterator[Stderr]:
     """What a service writes to standard error; the set-up is undone after the test."""
     yield capsysbinary
-    structlog.contextvars.clear_contextvars()
     structlog.reset_defaults()
 
 

@@ -4,13 +4,13 @@ from contextlib import AsyncExitStack
 from typing import Any
 
 import pytest
-from websockets.asyncio.server import ServerConnection
 
 from cascade.errors import AnswerError
 from cascade.frames import Call, Payload
 from cascade.link import Link, LinkLimits
 from cascade.ocpp16 import SUBPROTOCOL
 from cascade.server import Gate, LinkServer
+from cascade.sockets import ServerSocket
 from cascade.trace import FrameTrace
 from chargepoint_model.charger import Charger
 from chargepoint_model.station import ChargerSettings
@@ -60,7 +60,7 @@ class Central:
             return await answer
         return answer(call.payload) if callable(answer) else answer
 
-    async def reception(self, identity: str, connection: ServerConnection) -> None:
+    async def reception(self, identity: str, connection: ServerSocket) -> None:
         actions = [
             *("BootNotification", "Heartbeat", "StatusNotification", "Authorize"),
             *("StartTransaction", "MeterValues", "StopTransaction"),

@@ -9,7 +9,6 @@ from typing import Any, Self, TypeVar
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from structlog.typing import EventDict
-from websockets.asyncio.server import ServerConnection
 
 from cascade.client import dial, link_url
 from cascade.errors import RoamingRefused
@@ -30,6 +29,7 @@ from cascade.roaming.tokens import (
     WhitelistPage,
 )
 from cascade.server import Knock, LinkServer
+from cascade.sockets import ServerSocket
 from cascade.trace import FrameTrace
 from tests.conftest import LogLines
 
@@ -105,7 +105,7 @@ class Hub:
     async def _admit(self, knock: Knock) -> bool:
         return knock.basic == (knock.identity, CREDENTIAL)
 
-    async def _receive(self, operator_id: str, connection: ServerConnection) -> None:
+    async def _receive(self, operator_id: str, connection: ServerSocket) -> None:
         async def hear(what: object) -> None:
             async with self._changed:
                 self.heard.append((operator_id, what))

@@ -93,14 +93,15 @@ async def test_a_process_serves_traces_and_stops(process: Begin, hub: Hub, tmp_p
     hub.infos["HOME0001"] = {"status": "Accepted"}
     charger = await Charger.connect(int(listening["url"].split(":")[2].split("/")[0]))
     assert await charger.authorize("HOME0001") == {"status": "Accepted"}
-    frames = [await central.line("frame") for _ in range(4)]
+    frames = [await central.line("frame") for _ in range(3)]
+    line = await central.line("authorization")
+    frames.append(await central.line("frame"))
     assert [(frame["sender"], frame["receiver"], frame["kind"]) for frame in frames] == [
         ("CP-1", "C2", "CALL"),
         ("C2", "hub", "CALL"),
         ("hub", "C2", "CALLRESULT"),
         ("C2", "CP-1", "CALLRESULT"),
     ]
-    line = await central.line("authorization")  # after the answer has left
     assert (line["decided_by"], line["status"]) == ("hub", "Accepted")
     central.process.send_signal(signal.SIGTERM)
     code, _ = await central.end()
@@ -148,7 +149,7 @@ async def test_a_port_that_is_taken_is_named(start: Start, settings: Callable[..
 async def test_a_part_that_fails_ends_the_whole(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
     central = await start()
 
-    def fail() -> bool:
+    async def fail() -> bool:
         raise sqlite3.OperationalError("disk I/O error")
 
     monkeypatch.setattr(central._database, "changed_elsewhere", fail)

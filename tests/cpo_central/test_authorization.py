@@ -21,7 +21,14 @@ def facts(
     modes: tuple[Mode, ...] = (Mode.WHITELIST, Mode.HUB, Mode.PEER),
     hub_linked: bool = True,
 ) -> Facts:
-    return Facts(id_tag=id_tag, own=own, listed=listed, modes=modes, hub_linked=hub_linked, now=NOW)
+    return Facts(
+        id_tag=id_tag,
+        own=own.standing if own else None,
+        listed=listed.standing if listed else None,
+        modes=modes,
+        hub_linked=hub_linked,
+        now=NOW,
+    )
 
 
 @pytest.mark.parametrize("status", list(TokenStatus))

@@ -17,7 +17,7 @@ def free_port() -> int:
 
 def test_metrics_are_served_until_they_are_stopped() -> None:
     metrics = Metrics()
-    metrics.authorizations.labels("Accepted", "hub").inc()
+    metrics.authorized("Accepted", "hub", 0.002)
     metrics.cdrs.labels("received").inc(2)
     metrics.links.set(3)
     port = free_port()

@@ -83,12 +83,12 @@ def test_messages_come_back_as_they_were_sent(message: RoamingModel) -> None:
     ],
 )
 def test_what_a_token_means_now(token: Token | None, info: dict[str, str]) -> None:
-    assert id_tag_info(token, NOW) == info
+    assert id_tag_info(token.standing if token else None, NOW) == info
 
 
 @given(st.none() | some_tokens, moments)
 def test_what_a_token_means_is_an_id_tag_info_of_the_standard(token: Token | None, now: datetime) -> None:
-    ocpp16.check_result("Authorize", {"idTagInfo": id_tag_info(token, now)})
+    ocpp16.check_result("Authorize", {"idTagInfo": id_tag_info(token.standing if token else None, now)})
 
 
 def test_a_page_holds_at_most_500() -> None:

@@ -23,7 +23,7 @@ def facts(
     home: Operator | None = HOME,
     linked: bool = True,
 ) -> AuthorizeFacts:
-    held = HeldToken(token, home.operator_id) if token and home else None
+    held = HeldToken(token.standing, home.operator_id) if token and home else None
     return AuthorizeFacts(visited=visited, held=held, home=home, home_linked=linked)
 
 
@@ -134,9 +134,9 @@ def test_the_hub_accepts_only_what_is_live_and_agreed(given_facts: AuthorizeFact
         held, home = given_facts.held, given_facts.home
         assert held is not None
         assert home is not None
-        assert not held.token.deleted
-        assert held.token.status is TokenStatus.ACCEPTED
-        assert held.token.expiry_date is None or held.token.expiry_date > NOW
+        assert not held.standing.deleted
+        assert held.standing.status is TokenStatus.ACCEPTED
+        assert held.standing.expiry_date is None or held.standing.expiry_date > NOW
         assert home.enabled
         assert home.operator_id != given_facts.visited.operator_id
         assert Mode.HUB in home.consents.intersection(given_facts.visited.wants)

@@ -1,0 +1,73 @@
+"""Our WebSockets: those of `websockets`, with a short way in and a short way out.
+
+`websockets` queues each message, wakes the task that waits for it, and takes a lock and a timer's worth of
+bookkeeping to send one. For a relay that is half of its time. Here a message that has come whole and in its
+turn is handed to the receiver at once, and one that the socket takes without waiting is written at once.
+Everything else goes the way of the library: fragments, text that is no UTF-8, what comes while messages wait
+to be received, what is sent while the peer does not read.
+"""
+
+from collections.abc import Callable
+
+from websockets.asyncio.client import ClientConnection
+from websockets.asyncio.connection import Connection
+from websockets.asyncio.server import ServerConnection
+from websockets.frames import Frame, Opcode
+from websockets.protocol import Event, State
+
+Receiver = Callable[[str | bytes], None]
+"""Takes one message; must not raise."""
+
+READY_BELOW = 16_384
+"""Bytes not yet taken by the socket below which a send does not wait (`websockets` waits from 32 KiB)."""
+
+
+class Socket(Connection):
+    """A WebSocket that may deliver messages without being asked for them."""
+
+    _receiver: Receiver | None = None
+
+    def deliver_to(self, receiver: Receiver | None) -> None:
+        """Hand messages to `receiver` from now on; None: keep them for `recv`.
+
+        Whoever sets a receiver must also call `recv` until it raises: what is not handed over comes there, and
+        that the socket has closed.
+        """
+        self._receiver = receiver
+
+    def process_event(self, event: Event) -> None:
+        """Hand over a message; called by `websockets` for whatever has come."""
+        if (
+            self._receiver is not None
+            and isinstance(event, Frame)
+            and event.opcode is Opcode.TEXT
+            and event.fin
+            and not self.recv_messages.frames
+        ):
+            try:
+                text = str(event.data, "utf-8")
+            except UnicodeDecodeError:
+                super().process_event(event)
+            else:
+                self._receiver(text)
+        else:
+            super().process_event(event)
+
+    def send_at_once(self, text: bytes) -> bool:
+        """Send a text message, if that needs no waiting; False: use `send`."""
+        if (
+            self.protocol.state is not State.OPEN
+            or self.transport.get_write_buffer_size() + len(text) >= READY_BELOW
+        ):
+            return False
+        self.protocol.send_text(text)
+        self.send_data()
+        return True
+
+
+class ServerSocket(Socket, ServerConnection):
+    """The end of a WebSocket that was dialled."""
+
+
+class ClientSocket(Socket, ClientConnection):
+    """The end of a WebSocket that dialled."""
