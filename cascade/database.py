@@ -31,6 +31,8 @@ class Database:
     def __init__(self, path: Path, writer: sqlite3.Connection, schema_versions: tuple[int, int]) -> None:
         self.schema_versions = schema_versions
         """The version found when the file was opened, and the version that it has now."""
+        self.revision = 0
+        """Another number after each of our commits, and when a commit of another process has been noticed."""
         self._path = path
         self._writer = writer
         self._writer_thread = ThreadPoolExecutor(1, thread_name_prefix="db-writer")
@@ -40,7 +42,7 @@ class Database:
         self._closed = False
         self.reader = _connect(path, read_only=True)
         self._scanner = _connect(path, read_only=True)
-        self._seen_version = self._data_version()
+        self._seen_by_reader, self._seen_by_writer = _data_version(self.reader), _data_version(writer)
 
     @classmethod
     def open(cls, path: Path, *, application_id: int, migrations: Sequence[str]) -> "Database":
@@ -94,15 +96,21 @@ class Database:
         """Run a long read on a thread of its own."""
         return await asyncio.get_running_loop().run_in_executor(self._scan_thread, job, self._scanner)
 
-    def changed_elsewhere(self) -> bool:
-        """Whether another process, or our own writer, has committed since the last question."""
-        version = self._data_version()
-        changed, self._seen_version = version != self._seen_version, version
-        return changed
+    async def changed_elsewhere(self) -> bool:
+        """Whether somebody else, such as a command line, has committed since the last question.
 
-    def _data_version(self) -> int:
-        version: int = self.reader.execute("PRAGMA data_version").fetchone()[0]
-        return version
+        The reader knows at no cost whether anybody has; whether it was not ourselves the writer must be asked,
+        to whom its own commits are no change.
+        """
+        version = _data_version(self.reader)
+        if version == self._seen_by_reader:
+            return False
+        self._seen_by_reader = version
+        loop = asyncio.get_running_loop()
+        version = await loop.run_in_executor(self._writer_thread, _data_version, self._writer)
+        changed, self._seen_by_writer = version != self._seen_by_writer, version
+        self.revision += changed
+        return changed
 
     async def close(self) -> None:
         """Finish what waits to be written and close."""
@@ -122,6 +130,7 @@ class Database:
                 group, self._pending = self._pending[:GROUP_MAX], self._pending[GROUP_MAX:]
                 jobs = [job for job, _ in group]
                 outcomes = await loop.run_in_executor(self._writer_thread, self._commit, jobs)
+                self.revision += 1
                 for (_, future), (result, error) in zip(group, outcomes, strict=True):
                     if future.done():
                         continue
@@ -154,6 +163,11 @@ class Database:
             failure.__cause__ = error
             return [(None, failure)] * len(jobs)
         return outcomes
+
+
+def _data_version(connection: sqlite3.Connection) -> int:
+    version: int = connection.execute("PRAGMA data_version").fetchone()[0]
+    return version
 
 
 def _is_of_the_disk(error: Exception) -> bool:

@@ -167,7 +167,7 @@ class Central:
         """Notice what the command line has changed in the database."""
         while True:
             await asyncio.sleep(self._settings.poll_s)
-            if self._database.changed_elsewhere():
+            if await self._database.changed_elsewhere():
                 self._hub.tokens_may_have_changed()
                 self._delivery.wake()
 

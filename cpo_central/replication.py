@@ -21,7 +21,7 @@ class Replication:
         """Set when the hub has shown that it is ahead of us: pull."""
 
     async def pull(self, link: Link) -> None:
-        """Ask the hub until it has no more changes.
+        """Ask the hub until it has no more changes; each page while the one before it is written.
 
         Raises:
             RoamingRefused: the hub does not give us a list.
@@ -29,23 +29,37 @@ class Replication:
         """
         self.behind.clear()
         asked, changes = self._whitelist.current, 0
-        while True:
-            page = await ask(link, PullWhitelist(epoch=asked.epoch, version=asked.version), WhitelistPage)
-            reached = ListVersion(page.epoch, page.version)
-            if page.epoch == self._whitelist.current.epoch:
-                if not await self._whitelist.apply(asked, page.version, page.changes):
-                    asked = self._whitelist.current  # a push was faster
+        asking = _ask(link, asked)
+        try:
+            while True:
+                page = await asking
+                reached = ListVersion(page.epoch, page.version)
+                more = page.more and reached != asked
+                if more:
+                    asking = _ask(link, reached)
+                if not await self._write(asked, page):
+                    await asking  # it leads on from where we are not
+                    asked = self._whitelist.current
+                    asking = _ask(link, asked)
                     continue
-            else:
-                if page.epoch != asked.epoch:
-                    await self._whitelist.begin(page.epoch)
-                await self._whitelist.grow(page.epoch, page.changes)
-                if not page.more:
-                    await self._whitelist.replace(reached)
-            stuck, asked, changes = reached == asked, reached, changes + len(page.changes)
-            if stuck or not page.more:
-                log.info("whitelist", epoch=reached.epoch, version=reached.version, changes=changes, how="pull")
-                return
+                asked, changes = reached, changes + len(page.changes)
+                if not more:
+                    log.info("whitelist", epoch=asked.epoch, version=asked.version, changes=changes, how="pull")
+                    return
+        finally:
+            asking.cancel()
+            await asyncio.gather(asking, return_exceptions=True)
+
+    async def _write(self, asked: ListVersion, page: WhitelistPage) -> bool:
+        """Write what was answered to `asked`; False if a push was faster."""
+        if page.epoch == self._whitelist.current.epoch:
+            return await self._whitelist.apply(asked, page.version, page.changes)
+        if page.epoch != asked.epoch:
+            await self._whitelist.begin(page.epoch)
+        await self._whitelist.grow(page.epoch, page.changes)
+        if not page.more:
+            await self._whitelist.replace(ListVersion(page.epoch, page.version))
+        return True
 
     async def changed(self, push: WhitelistChanged) -> WhitelistApplied:
         """Apply what the hub pushes, if it continues what we have; if not, we pull."""
@@ -60,3 +74,8 @@ class Replication:
             self.behind.set()
         current = self._whitelist.current
         return WhitelistApplied(epoch=current.epoch, version=current.version)
+
+
+def _ask(link: Link, start: ListVersion) -> asyncio.Task[WhitelistPage]:
+    message = PullWhitelist(epoch=start.epoch, version=start.version)
+    return asyncio.create_task(ask(link, message, WhitelistPage))

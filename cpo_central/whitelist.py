@@ -7,12 +7,14 @@ use, and replaces it when it is complete: drivers are not turned away meanwhile.
 
 import sqlite3
 from collections.abc import Sequence
+from itertools import groupby
+from operator import attrgetter
 from typing import NamedTuple
 
 from cascade.database import Database
 from cascade.roaming.model import id_key
-from cascade.roaming.tokens import Token
-from cpo_central.rows import DESCRIPTION, read_number, token_of, token_row, write_meta
+from cascade.roaming.tokens import Standing, Token
+from cpo_central.rows import DESCRIPTION, STANDING, read_number, token_row, write_meta
 
 
 class ListVersion(NamedTuple):
@@ -28,19 +30,22 @@ class WhitelistStore:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._current = _current(database.reader)
+        self._current_at = database.revision
 
     @property
     def current(self) -> ListVersion:
-        """The list in use."""
+        """The list in use, as it was committed last: also by a write that nobody waited for to the end."""
+        if self._current_at != self._database.revision:
+            self._current, self._current_at = _current(self._database.reader), self._database.revision
         return self._current
 
-    def find(self, id_tag: str) -> Token | None:
+    def find(self, id_tag: str) -> Standing | None:
         """The token, if the list in use holds it."""
         row = self._database.reader.execute(
-            f"SELECT {DESCRIPTION} FROM whitelist WHERE epoch = ? AND id_key = ?",
-            (self._current.epoch, id_key(id_tag)),
+            f"SELECT {STANDING} FROM whitelist WHERE epoch = ? AND id_key = ?",
+            (self.current.epoch, id_key(id_tag)),
         ).fetchone()
-        return None if row is None else token_of(row)
+        return None if row is None else Standing.read(*row)
 
     async def apply(self, start: ListVersion, version: int, changes: Sequence[Token]) -> bool:
         """Bring the list in use from `start` to `version`; False, and no change, if it is not at `start`."""
@@ -52,10 +57,7 @@ class WhitelistStore:
             write_meta(connection, whitelist_version=version)
             return True
 
-        applied = await self._database.write(job)
-        if applied:
-            self._current = ListVersion(start.epoch, version)
-        return applied
+        return await self._database.write(job)
 
     async def begin(self, epoch: int) -> None:
         """A new list begins: forget what an interrupted attempt at it has left."""
@@ -76,7 +78,6 @@ class WhitelistStore:
             write_meta(connection, whitelist_epoch=complete.epoch, whitelist_version=complete.version)
 
         await self._database.write(job)
-        self._current = complete
         await self._database.write(
             lambda connection: connection.execute("DELETE FROM whitelist WHERE epoch <> ?", (complete.epoch,))
         )
@@ -87,16 +88,17 @@ def _current(connection: sqlite3.Connection) -> ListVersion:
 
 
 def _change(connection: sqlite3.Connection, epoch: int, changes: Sequence[Token]) -> None:
-    for token in changes:
-        if token.deleted:
-            connection.execute(
-                "DELETE FROM whitelist WHERE epoch = ? AND id_key = ?", (epoch, id_key(token.id_tag))
+    for deleted, run in groupby(changes, attrgetter("deleted")):
+        if deleted:
+            connection.executemany(
+                "DELETE FROM whitelist WHERE epoch = ? AND id_key = ?",
+                [(epoch, id_key(token.id_tag)) for token in run],
             )
         else:
-            connection.execute(
+            connection.executemany(
                 f"INSERT INTO whitelist (epoch, id_key, {DESCRIPTION}) "
                 "VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET id_tag = excluded.id_tag, "
                 "status = excluded.status, expiry_date = excluded.expiry_date, "
                 "parent_id_tag = excluded.parent_id_tag",
-                (epoch, *token_row(token)),
+                [(epoch, *token_row(token)) for token in run],
             )

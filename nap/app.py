@@ -148,7 +148,7 @@ class HubApp:
         """Notice what the command line has changed."""
         while True:
             await asyncio.sleep(self._settings.poll_s)
-            if self.store.changed_elsewhere():
+            if await self.store.changed_elsewhere():
                 self.links.close_disabled()
                 self._distribution.wake()
                 for operator_id in self._bus.links():

@@ -7,6 +7,7 @@ notices what they change within a moment.
 import json
 import sys
 from collections.abc import Awaitable, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Annotated, Any, NoReturn, TypeVar
 from uuid import UUID
@@ -65,39 +66,47 @@ def serve(
 
 @operator_app.command("add")
 def operator_add(
-    operator_id: str,
-    name: Annotated[str, typer.Option(help="Its name, for people.")] = "",
+    operator_ids: Annotated[list[str], typer.Argument(metavar="OPERATOR_ID...")],
+    name: Annotated[str, typer.Option(help="Its name, for people; where one is entered.")] = "",
     consents: ModesOption = "whitelist,hub,peer,redirect",
     wants: ModesOption = "whitelist,hub,peer,redirect",
     database: DatabaseOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Enter an operator; prints its credential once, and what the operator must configure."""
-    operator = Operator(
-        operator_id=_operator_id(operator_id),
-        name=name or operator_id,
-        consents=frozenset(_modes(consents or "")),
-        wants=_modes(wants or ""),
-    )
-    secret, secret_hash = new_credential(PasswordHasher())
+    """Enter an operator; prints its credential once, and what the operator must configure.
 
-    async def add(store: Store) -> bool:
-        return await store.operators.add(operator, secret_hash=secret_hash, now=utc_now())
+    Several are entered at once, all or none, with the same agreement.
+    """
+    if len(set(operator_ids)) < len(operator_ids):
+        raise typer.BadParameter("an operatorId is named twice")
+    if name and len(operator_ids) > 1:
+        raise typer.BadParameter("--name is for one operator: enter them one by one")
+    consented, wanted = frozenset(_modes(consents or "")), _modes(wants or "")
+    operators = [
+        Operator(operator_id=_operator_id(one), name=name or one, consents=consented, wants=wanted)
+        for one in operator_ids
+    ]
+    with ThreadPoolExecutor() as threads:  # argon2 lets go of the interpreter while it works
+        credentials = list(threads.map(new_credential, [PasswordHasher()] * len(operators)))
 
-    if not _with_store(database, add):
-        fail(f"operator {operator_id} exists: see `nap operator show {operator_id}`", EXIT_FAILED)
-    if as_json:
-        _print_json({"operatorId": operator_id, "credential": secret})
-        return
-    typer.echo(
-        f"Operator {operator_id} is entered. Its credential is shown this once; give it to the operator:\n\n"
-        f"  CPO_OPERATOR_ID={operator_id}\n"
-        f"  CPO_HUB_CREDENTIAL={secret}\n"
-        "  CPO_HUB_URL=wss://<this hub>/ocpp\n\n"
-        "Any OCPP 1.6J client can link instead: wss://<this hub>/ocpp/"
-        f"{operator_id}, HTTP Basic with user {operator_id} and the credential as password,\n"
-        "subprotocol nap1.ocpp1.6 (or ocpp1.6: one call in flight)."
-    )
+    async def add(store: Store) -> list[str]:
+        hashes = (secret_hash for _, secret_hash in credentials)
+        return await store.operators.add(*zip(operators, hashes, strict=True), now=utc_now())
+
+    taken = _with_store(database, add)
+    if taken:
+        others = "; none of the others was entered" if len(operators) > 1 else ""
+        fail(f"operator {taken[0]} exists: see `nap operator show {taken[0]}`{others}", EXIT_FAILED)
+    rows = [
+        {"operatorId": one, "credential": secret}
+        for one, (secret, _) in zip(operator_ids, credentials, strict=True)
+    ]
+    if len(rows) > 1:
+        _print_rows(rows, ("operatorId", "credential"), as_json=as_json)
+    elif as_json:
+        _print_json(rows[0])
+    else:
+        _print_entered(operator_ids[0], credentials[0][0])
 
 
 @operator_app.command("list")
@@ -275,6 +284,18 @@ def _standing(store: Store, operator_id: str) -> OperatorStanding | None:
     return next((s for s in store.operators.standings() if s.operator.operator_id == operator_id), None)
 
 
+def _print_entered(operator_id: str, credential: str) -> None:
+    typer.echo(
+        f"Operator {operator_id} is entered. Its credential is shown this once; give it to the operator:\n\n"
+        f"  CPO_OPERATOR_ID={operator_id}\n"
+        f"  CPO_HUB_CREDENTIAL={credential}\n"
+        "  CPO_HUB_URL=wss://<this hub>/ocpp\n\n"
+        "Any OCPP 1.6J client can link instead: wss://<this hub>/ocpp/"
+        f"{operator_id}, HTTP Basic with user {operator_id} and the credential as password,\n"
+        "subprotocol nap1.ocpp1.6 (or ocpp1.6: one call in flight)."
+    )
+
+
 def _print_operator(operator_id: str, standing: OperatorStanding | None, *, as_json: bool) -> None:
     if standing is None:
         _fail_unknown(operator_id)
@@ -298,7 +319,9 @@ def _operator_id(text: str) -> str:
     try:
         return TypeAdapter[str](OperatorId).validate_python(text)
     except ValidationError:
-        raise typer.BadParameter("an operatorId has 1 to 36 characters of A-Z a-z 0-9 * . _ -") from None
+        raise typer.BadParameter(
+            f"{text!r} is no operatorId: it has 1 to 36 characters of A-Z a-z 0-9 * . _ -"
+        ) from None
 
 
 def _modes(text: str) -> tuple[Mode, ...]:

@@ -19,6 +19,12 @@ START_TIMEOUT_S = 30.0
 STOP_TIMEOUT_S = 15.0
 
 
+def configured(settings: Mapping[str, str]) -> dict[str, str]:
+    """The environment of a process that only `settings` configure."""
+    own = {key: value for key, value in os.environ.items() if not key.startswith(FOREIGN_SETTINGS)}
+    return own | dict(settings)
+
+
 class ProcessFailedError(Exception):
     """A process ended that should not have, or did not do what was waited for."""
 
@@ -59,13 +65,12 @@ class Watched:
             environment: its settings.
             talks: whether we speak with it over standard input and output.
         """
-        own = {key: value for key, value in os.environ.items() if not key.startswith(FOREIGN_SETTINGS)}
         process = await asyncio.create_subprocess_exec(
             sys.executable,
             "-m",
             module,
             *arguments,
-            env={**own, **environment},
+            env=configured(environment),
             stdin=PIPE if talks else DEVNULL,
             stdout=PIPE if talks else DEVNULL,
             stderr=PIPE,

@@ -71,7 +71,6 @@ class _Custody:
 class _State:
     epoch: int
     version: int = 0
-    writes: int = 0
     accounts: dict[str, _Account] = field(default_factory=dict)
     prefixes: dict[str, str] = field(default_factory=dict)
     tokens: dict[str, _Row] = field(default_factory=dict)
@@ -101,13 +100,15 @@ class _Part:
 class MemoryOperators(_Part):
     """Operators, their agreements and their credentials."""
 
-    async def add(self, operator: Operator, *, secret_hash: str, now: datetime) -> bool:
-        """Enter an operator; False if the id is taken."""
-        if operator.operator_id in self._state.accounts:
-            return False
-        self._state.accounts[operator.operator_id] = _Account(operator, secret_hash, now)
-        self._state.writes += 1
-        return True
+    async def add(self, *entered: tuple[Operator, str], now: datetime) -> list[str]:
+        """Enter operators, all or none; returns the ids that are taken."""
+        accounts = {
+            operator.operator_id: _Account(operator, secret_hash, now) for operator, secret_hash in entered
+        }
+        taken = [operator_id for operator_id in accounts if operator_id in self._state.accounts]
+        if not taken:
+            self._state.accounts |= accounts
+        return taken
 
     async def change(
         self,
@@ -137,7 +138,6 @@ class MemoryOperators(_Part):
                 row.listed, row.version = 1, self._state.next_version()
             elif not account.lists and row.listed == 1:
                 row.listed, row.version = 2, self._state.next_version()
-        self._state.writes += 1
         return True
 
     def get(self, operator_id: str) -> Operator | None:
@@ -169,13 +169,11 @@ class MemoryOperators(_Part):
         """Remember that an operator's link has come up or gone."""
         account = self._state.accounts[operator_id]
         account.linked, account.link_changed_at = linked, now
-        self._state.writes += 1
 
     async def forget_links(self) -> None:
         """Nobody is linked: the hub starts."""
         for account in self._state.accounts.values():
             account.linked = False
-        self._state.writes += 1
 
 
 class MemoryTokens(_Part):
@@ -184,7 +182,7 @@ class MemoryTokens(_Part):
     def find(self, id_tag: str) -> HeldToken | None:
         """The token, by exact match without case; also one that was deleted."""
         row = self._state.tokens.get(id_key(id_tag))
-        return HeldToken(row.token, row.home) if row else None
+        return HeldToken(row.token.standing, row.home) if row else None
 
     def version(self) -> tuple[int, int]:
         """The epoch, and the number of the last change."""
@@ -204,7 +202,6 @@ class MemoryTokens(_Part):
                 if row.home == operator_id and row.generation < account.generation and not row.token.deleted:
                     self._put(account, row.token.model_copy(update={"deleted": True}))
         account.published_version = self._state.next_version()
-        self._state.writes += 1
         return TokensPublished(version=account.published_version, rejected=publication.rejected)
 
     def _facts(self, account: _Account, message: PublishTokens) -> PublicationFacts:
@@ -266,7 +263,6 @@ class MemoryTokens(_Part):
         self._state.epoch = max(int(now.timestamp()), self._state.epoch + 1)
         for account in self._state.accounts.values():
             account.published_version = 0
-        self._state.writes += 1
         return self._state.epoch
 
 
@@ -291,7 +287,6 @@ class MemoryEndpoints(_Part):
         kept = {prefix: owner for prefix, owner in state.prefixes.items() if owner != operator_id}
         state.prefixes = kept | {id_key(prefix): operator_id for prefix in granted(decision)}
         state.accounts[operator_id].endpoint_url = url
-        state.writes += 1
         return decision
 
     def get(self, operator_id: str) -> Endpoint | None:
@@ -315,7 +310,6 @@ class MemoryCdrs(_Part):
         if stored is None:
             return self._state.cdrs[cdr.cdr_id].stored
         self._state.cdrs[cdr.cdr_id] = _Custody(stored)
-        self._state.writes += 1
         return stored
 
     def _facts(self, visited: str, cdr: Cdr) -> CdrFacts:
@@ -365,12 +359,10 @@ class MemoryCdrs(_Part):
         custody = self._state.cdrs[cdr_id]
         custody.stored = replace(custody.stored, state=state, reason=reason, settled_at=now)
         custody.told = False
-        self._state.writes += 1
 
     async def note_told(self, cdr_id: UUID) -> None:
         """The visited operator knows."""
         self._state.cdrs[cdr_id].told = True
-        self._state.writes += 1
 
     async def requeue(self, cdr_id: UUID) -> bool:
         """Offer a rejected CDR to the home operator again; False if there is none of this id."""
@@ -379,7 +371,6 @@ class MemoryCdrs(_Part):
             return False
         custody.stored = replace(custody.stored, state=CdrState.QUEUED, reason=None, settled_at=None)
         custody.told = True
-        self._state.writes += 1
         return True
 
 
@@ -389,14 +380,12 @@ class MemoryAuthorizations(_Part):
     async def record(self, records: Sequence[AuthorizationRecord]) -> None:
         """Keep them. A message id that an operator uses again takes the place of its older use."""
         self._state.authorizations.update({(record.visited, record.message_id): record for record in records})
-        self._state.writes += 1
 
     async def prune(self, before: datetime) -> int:
         """Forget those older; returns how many."""
         kept = {key: r for key, r in self._state.authorizations.items() if r.decided_at >= before}
         pruned = len(self._state.authorizations) - len(kept)
         self._state.authorizations = kept
-        self._state.writes += 1
         return pruned
 
 
@@ -411,7 +400,6 @@ class MemoryStore:
     def __init__(self, now: datetime, *, ticket_key: str | None = None) -> None:
         self._state = state = _State(epoch=int(now.timestamp()))
         self._ticket_key = ticket_key or new_ticket_key()
-        self._seen_writes = 0
         self.operators = MemoryOperators(state)
         self.tokens = MemoryTokens(state)
         self.endpoints = MemoryEndpoints(state)
@@ -426,10 +414,9 @@ class MemoryStore:
         """There is no schema."""
         return 0, 0
 
-    def changed_elsewhere(self) -> bool:
-        """Whether anything was written since the last question."""
-        changed, self._seen_writes = self._state.writes != self._seen_writes, self._state.writes
-        return changed
+    async def changed_elsewhere(self) -> bool:
+        """Nobody else can write here."""
+        return False
 
     async def close(self) -> None:
         """Nothing waits to be written."""

@@ -32,8 +32,11 @@ R = TypeVar("R")
 class Operators(Protocol):
     """Operators, their agreements and their credentials."""
 
-    async def add(self, operator: Operator, *, secret_hash: str, now: datetime) -> bool:
-        """Enter an operator; False if the id is taken."""
+    async def add(self, *entered: tuple[Operator, str], now: datetime) -> list[str]:
+        """Enter operators, each with the hash of its credential: all of them, or none.
+
+        Returns the ids that are taken, whose presence keeps all of them out; none if all were entered.
+        """
         ...
 
     async def change(
@@ -203,8 +206,8 @@ class Store(Protocol):
         """The schema's version found when the store was opened, and its version now."""
         ...
 
-    def changed_elsewhere(self) -> bool:
-        """Whether anything was written since the last question, by the command line or by us."""
+    async def changed_elsewhere(self) -> bool:
+        """Whether somebody else, such as the command line, has written since the last question."""
         ...
 
     async def close(self) -> None:

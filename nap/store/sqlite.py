@@ -57,9 +57,9 @@ class SqliteStore:
         """The schema's version found when the store was opened, and its version now."""
         return self._database.schema_versions
 
-    def changed_elsewhere(self) -> bool:
-        """Whether anything was written since the last question, by the command line or by us."""
-        return self._database.changed_elsewhere()
+    async def changed_elsewhere(self) -> bool:
+        """Whether somebody else, such as the command line, has written since the last question."""
+        return await self._database.changed_elsewhere()
 
     async def close(self) -> None:
         """Finish what waits to be written and close."""

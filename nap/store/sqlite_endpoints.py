@@ -2,6 +2,7 @@
 
 import sqlite3
 from collections.abc import Callable, Sequence
+from os.path import commonprefix
 from typing import TypeVar
 
 from cascade.database import Database
@@ -12,14 +13,23 @@ R = TypeVar("R")
 
 
 def longest_prefix(db: sqlite3.Connection, key: str) -> str | None:
-    """Whose longest registered prefix a token's key begins with."""
-    beginnings = [key[:length] for length in range(2, len(key) + 1)]
-    row = db.execute(
-        f"SELECT operator_id FROM prefixes WHERE prefix_key IN ({', '.join('?' * len(beginnings))})"
-        " ORDER BY length(prefix_key) DESC LIMIT 1",
-        beginnings,
-    ).fetchone()
-    return row and str(row[0])
+    """Whose longest registered prefix a token's key begins with.
+
+    All that begins with a prefix follows it directly in the order of keys. So the last entry up to the key is
+    its longest prefix; or that, and whatever is a prefix of the key, begin alike, and we look again from there.
+    """
+    while True:
+        row = db.execute(
+            "SELECT prefix_key, operator_id FROM prefixes WHERE prefix_key <= ?"
+            " ORDER BY prefix_key DESC LIMIT 1",
+            (key,),
+        ).fetchone()
+        if row is None:
+            return None
+        entry, operator_id = row
+        if key.startswith(entry):
+            return str(operator_id)
+        key = commonprefix((entry, key))  # noqa: RUF071 - characters are meant, not folders
 
 
 class SqliteEndpoints:

@@ -34,23 +34,37 @@ class SqliteOperators:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._known: dict[str, Operator] = {}
+        self._known_at = database.revision
 
-    async def add(self, operator: Operator, *, secret_hash: str, now: datetime) -> bool:
-        """Enter an operator; False if the id is taken."""
-        row = (
-            operator.operator_id,
-            operator.name,
-            secret_hash,
-            " ".join(sorted(operator.consents)),
-            " ".join(operator.wants),
-            operator.enabled,
-            utc_text(now),
-        )
-        statement = (
-            "INSERT INTO operators (operator_id, name, secret_hash, consents, wants, enabled, created_at)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"
-        )
-        return bool(await self._database.write(lambda db: db.execute(statement, row).rowcount))
+    async def add(self, *entered: tuple[Operator, str], now: datetime) -> list[str]:
+        """Enter operators, all or none; returns the ids that are taken."""
+        rows = [
+            (
+                operator.operator_id,
+                operator.name,
+                secret_hash,
+                " ".join(sorted(operator.consents)),
+                " ".join(operator.wants),
+                operator.enabled,
+                utc_text(now),
+            )
+            for operator, secret_hash in entered
+        ]
+
+        def job(db: sqlite3.Connection) -> list[str]:
+            held = "SELECT 1 FROM operators WHERE operator_id = ?"
+            taken = [row[0] for row in rows if db.execute(held, row[:1]).fetchone()]
+            if not taken:
+                db.executemany(
+                    "INSERT INTO operators"
+                    " (operator_id, name, secret_hash, consents, wants, enabled, created_at)"
+                    " VALUES (?, ?, ?, ?, ?, ?, ?)",
+                    rows,
+                )
+            return taken
+
+        return await self._database.write(job)
 
     async def change(
         self,
@@ -82,11 +96,22 @@ class SqliteOperators:
         return await self._database.write(job)
 
     def get(self, operator_id: str) -> Operator | None:
-        """The operator, if there is one."""
+        """The operator, if there is one. Asked for with every authorization, so it is remembered.
+
+        What another process changes is seen once `Store.changed_elsewhere` has told of it.
+        """
+        if self._known_at != self._database.revision:
+            self._known, self._known_at = {}, self._database.revision
+        known = self._known.get(operator_id)
+        if known is not None:
+            return known
         row = self._database.reader.execute(
             f"SELECT {_COLUMNS} FROM operators WHERE operator_id = ?", (operator_id,)
         ).fetchone()
-        return _operator(row) if row else None
+        if row is None:
+            return None
+        operator = self._known[operator_id] = _operator(row)
+        return operator
 
     def secret_hash(self, operator_id: str) -> str | None:
         """What its credential is verified against; None if there is no such operator or it is disabled."""

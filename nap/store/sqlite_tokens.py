@@ -8,14 +8,22 @@ A token that is `moved` was on the whitelist as another operator's: the replica 
 one still and must forget it too. Otherwise an operator never sees its own tokens.
 """
 
+import json
 import sqlite3
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from cascade.database import Database
 from cascade.roaming.model import id_key, utc_text
-from cascade.roaming.tokens import PublishTokens, Token, TokensPublished, TokenStatus, WhitelistPage
+from cascade.roaming.tokens import (
+    STATUSES,
+    PublishTokens,
+    Standing,
+    Token,
+    TokensPublished,
+    WhitelistPage,
+)
 from nap.records import HeldToken, Mode, Publication, PublicationFacts
 from nap.store.sqlite_endpoints import longest_prefix
 
@@ -30,22 +38,40 @@ _UPSERT = """
 """
 
 
-def _token(row: tuple[Any, ...]) -> Token:
-    """A token from our own table, which holds only what was checked when it came in."""
-    id_tag, status, expiry_date, parent_id_tag, deleted = row
-    return Token.model_construct(
-        id_tag=id_tag,
-        status=TokenStatus(status),
-        expiry_date=datetime.fromisoformat(expiry_date) if expiry_date else None,
-        parent_id_tag=parent_id_tag,
-        deleted=bool(deleted),
-    )
+_HELD = "id_key, id_tag, home, status, expiry_date, parent_id_tag, deleted, listed, moved, version"
 
 
-def _change(row: tuple[Any, ...]) -> Token:
-    """A token as replicas see it: of one that they must forget no more than its idTag."""
-    id_tag, *_, gone = row
-    return Token.model_construct(id_tag=id_tag, deleted=True) if gone else _token(row)
+class _Content(NamedTuple):
+    """What a token is: if any of it differs, the token has changed."""
+
+    id_tag: str
+    home: str
+    status: str
+    expiry_date: str | None
+    parent_id_tag: str | None
+    deleted: int
+
+
+class _Held(NamedTuple):
+    """A token in the table."""
+
+    content: _Content
+    listed: int
+    moved: int
+    version: int
+
+
+def _change(row: tuple[Any, ...]) -> dict[str, Any]:
+    """The fields of a token as replicas see it: of one that they must forget no more than its idTag."""
+    id_tag, status, expiry_date, parent_id_tag, gone, _ = row
+    if gone:
+        return {"id_tag": id_tag, "deleted": True}
+    return {
+        "id_tag": id_tag,
+        "status": STATUSES[status],
+        "expiry_date": datetime.fromisoformat(expiry_date) if expiry_date else None,
+        "parent_id_tag": parent_id_tag,
+    }
 
 
 class SqliteTokens:
@@ -57,10 +83,13 @@ class SqliteTokens:
     def find(self, id_tag: str) -> HeldToken | None:
         """The token, by exact match without case; also one that was deleted."""
         row = self._database.reader.execute(
-            "SELECT id_tag, status, expiry_date, parent_id_tag, deleted, home FROM tokens WHERE id_key = ?",
+            "SELECT status, expiry_date, parent_id_tag, deleted, home FROM tokens WHERE id_key = ?",
             (id_key(id_tag),),
         ).fetchone()
-        return HeldToken(_token(row[:5]), row[5]) if row else None
+        if row is None:
+            return None
+        status, expiry_date, parent_id_tag, deleted, home = row
+        return HeldToken(Standing.read(status, expiry_date, parent_id_tag, deleted=bool(deleted)), home)
 
     def version(self) -> tuple[int, int]:
         """The epoch, and the number of the last change."""
@@ -72,9 +101,11 @@ class SqliteTokens:
         """Load the facts, decide, and carry out a publication, in one step."""
 
         def job(db: sqlite3.Connection) -> TokensPublished:
-            publication = decide(_facts(db, operator_id, message.tokens))
+            keys = [id_key(token.id_tag) for token in message.tokens]
+            held = _held(db, keys)
+            publication = decide(_facts(db, operator_id, keys, held))
             return TokensPublished(
-                version=_carry_out(db, operator_id, publication), rejected=publication.rejected
+                version=_carry_out(db, operator_id, publication, held), rejected=publication.rejected
             )
 
         return await self._database.write(job)
@@ -96,12 +127,13 @@ class SqliteTokens:
         finally:
             db.execute("COMMIT")
         more = len(rows) == limit
-        return WhitelistPage.model_construct(
-            epoch=current_epoch,
-            version=rows[-1][5] if more else current,
-            more=more,
-            changes=tuple(_change(row[:5]) for row in rows),
-        )
+        page = {
+            "epoch": current_epoch,
+            "version": rows[-1][5] if more else current,
+            "more": more,
+            "changes": tuple(map(_change, rows)),
+        }
+        return WhitelistPage.model_validate(page)  # all its tokens at once, which is the quickest way
 
     async def begin_epoch(self, now: datetime) -> int:
         """Make every replica start over; returns the new epoch."""
@@ -130,42 +162,59 @@ def relist(db: sqlite3.Connection, operator_id: str) -> None:
     db.execute("UPDATE meta SET value = ? WHERE key = 'version'", (version + len(keys),))
 
 
-def _facts(db: sqlite3.Connection, operator_id: str, tokens: Iterable[Token]) -> PublicationFacts:
-    owners: dict[str, str] = {}
-    prefix_owners: dict[str, str] = {}
-    for token in tokens:
-        key = id_key(token.id_tag)
-        row = db.execute("SELECT home FROM tokens WHERE id_key = ? AND NOT deleted", (key,)).fetchone()
-        if row:
-            owners[key] = row[0]
-        owner = longest_prefix(db, key)
-        if owner is not None:
-            prefix_owners[key] = owner
-    published = db.execute(
+def _held(db: sqlite3.Connection, keys: Sequence[str]) -> dict[str, _Held]:
+    """What is in the table of these tokens, by their keys."""
+    return _read_held(
+        db.execute(
+            f"SELECT {_HELD} FROM json_each(?) AS asked CROSS JOIN tokens ON id_key = asked.value",
+            (json.dumps(keys),),
+        )
+    )
+
+
+def _unnamed(db: sqlite3.Connection, operator_id: str, generation: int) -> dict[str, _Held]:
+    """The operator's tokens that its full list has not named."""
+    return _read_held(
+        db.execute(
+            f"SELECT {_HELD} FROM tokens WHERE home = ? AND generation < ? AND NOT deleted",
+            (operator_id, generation),
+        )
+    )
+
+
+def _read_held(rows: Iterable[tuple[Any, ...]]) -> dict[str, _Held]:
+    return {row[0]: _Held(_Content._make(row[1:7]), *row[7:]) for row in rows}
+
+
+def _facts(
+    db: sqlite3.Connection, operator_id: str, keys: Iterable[str], held: Mapping[str, _Held]
+) -> PublicationFacts:
+    prefix_owners = {key: longest_prefix(db, key) for key in keys}
+    (published_version,) = db.execute(
         "SELECT published_version FROM operators WHERE operator_id = ?", (operator_id,)
     ).fetchone()
-    return PublicationFacts(published[0], owners, prefix_owners)
+    return PublicationFacts(
+        published_version,
+        owners={key: token.content.home for key, token in held.items() if not token.content.deleted},
+        prefix_owners={key: owner for key, owner in prefix_owners.items() if owner is not None},
+    )
 
 
-def _carry_out(db: sqlite3.Connection, operator_id: str, publication: Publication) -> int:
+def _carry_out(
+    db: sqlite3.Connection, operator_id: str, publication: Publication, held: Mapping[str, _Held]
+) -> int:
     version = _meta(db, "version")
     (generation,) = db.execute(
         "SELECT generation FROM operators WHERE operator_id = ?", (operator_id,)
     ).fetchone()
     generation += publication.starts_list
     listing = _consents_to_whitelist(db, operator_id)
-    for token in publication.accepted:
-        version = _upsert(db, operator_id, token, generation=generation, version=version, listing=listing)
+    contents = {id_key(token.id_tag): _content(token, operator_id) for token in publication.accepted}
+    version = _put(db, contents, held, generation=generation, version=version, listing=listing)
     if publication.ends_list:
-        unnamed = db.execute(
-            "SELECT id_tag, status, expiry_date, parent_id_tag, 1 FROM tokens"
-            " WHERE home = ? AND generation < ? AND NOT deleted",
-            (operator_id, generation),
-        ).fetchall()
-        for row in unnamed:
-            version = _upsert(
-                db, operator_id, _token(row), generation=generation, version=version, listing=listing
-            )
+        unnamed = _unnamed(db, operator_id, generation)
+        contents = {key: token.content._replace(deleted=1) for key, token in unnamed.items()}
+        version = _put(db, contents, unnamed, generation=generation, version=version, listing=listing)
     # a publication always gets a version, so that the next one can name it
     version += 1
     db.execute("UPDATE meta SET value = ? WHERE key = 'version'", (version,))
@@ -176,28 +225,47 @@ def _carry_out(db: sqlite3.Connection, operator_id: str, publication: Publicatio
     return version
 
 
-def _upsert(
-    db: sqlite3.Connection, home: str, token: Token, *, generation: int, version: int, listing: bool
-) -> int:
-    """Write a token if it differs from what is held; returns the version of the last change."""
-    key = id_key(token.id_tag)
+def _content(token: Token, home: str) -> _Content:
     expiry_date = utc_text(token.expiry_date) if token.expiry_date else None
-    content = (token.id_tag, home, token.status.value, expiry_date, token.parent_id_tag, int(token.deleted))
-    held = db.execute(
-        "SELECT id_tag, home, status, expiry_date, parent_id_tag, deleted, listed, moved, version FROM tokens"
-        " WHERE id_key = ?",
-        (key,),
-    ).fetchone()
-    if held is not None and held[:6] == content:
-        db.execute("UPDATE tokens SET generation = ? WHERE id_key = ?", (generation, key))
-        return version
-    was_listed, was_moved, changed_at = held[6:] if held is not None else (0, 0, 0)
-    listed = 1 if listing and not token.deleted else 2 if was_listed else 0
-    moved = int(was_moved or (was_listed > 0 and held[1] != home))
-    if not listed == was_listed == 2:  # what was withdrawn before is nobody's business any more
-        changed_at = version + 1
-    db.execute(_UPSERT, (key, *content, listed, moved, changed_at, generation))
-    return version + 1
+    return _Content(
+        token.id_tag, home, token.status.value, expiry_date, token.parent_id_tag, int(token.deleted)
+    )
+
+
+def _put(
+    db: sqlite3.Connection,
+    contents: Mapping[str, _Content],
+    held: Mapping[str, _Held],
+    *,
+    generation: int,
+    version: int,
+    listing: bool,
+) -> int:
+    """Write the tokens that differ from what is held; returns the version of the last change."""
+    changed: list[tuple[Any, ...]] = []
+    unchanged: list[tuple[int, str]] = []
+    for key, content in contents.items():
+        before = held.get(key)
+        if before is not None and before.content == content:
+            unchanged.append((generation, key))
+            continue
+        version += 1
+        listed, moved, changed_at = _standing(before, content, version, listing=listing)
+        changed.append((key, *content, listed, moved, changed_at, generation))
+    db.executemany(_UPSERT, changed)
+    db.executemany("UPDATE tokens SET generation = ? WHERE id_key = ?", unchanged)
+    return version
+
+
+def _standing(before: _Held | None, content: _Content, version: int, *, listing: bool) -> tuple[int, int, int]:
+    """How a changed token stands with the whitelist from now on: listed, moved, and the version of that."""
+    listed = 1 if listing and not content.deleted else 0
+    if before is None or not before.listed:
+        return listed, 0 if before is None else before.moved, version
+    listed = listed or 2
+    moved = int(before.moved or before.content.home != content.home)
+    # what was withdrawn before is nobody's business any more
+    return listed, moved, before.version if listed == before.listed == 2 else version
 
 
 def _consents_to_whitelist(db: sqlite3.Connection, operator_id: str) -> bool:

@@ -162,17 +162,42 @@ async def test_what_reads_cannot_write(database: Database) -> None:
         await database.scan(insert("x"))
 
 
-async def test_a_change_by_another_is_seen_once(path: Path, database: Database) -> None:
-    assert not database.changed_elsewhere()
+def write_elsewhere(path: Path, text: str) -> None:
     other = sqlite3.connect(path)
-    other.execute("INSERT INTO note (text) VALUES ('from elsewhere')")
+    other.execute("INSERT INTO note (text) VALUES (?)", (text,))
     other.commit()
     other.close()
-    assert database.changed_elsewhere()
-    assert not database.changed_elsewhere()
-    assert texts(database) == ["from elsewhere"]
-    await database.write(insert("from here"))
-    assert database.changed_elsewhere()
+
+
+async def test_a_change_by_another_is_seen_once(path: Path, database: Database) -> None:
+    assert not await database.changed_elsewhere()
+    write_elsewhere(path, "theirs")
+    assert await database.changed_elsewhere()
+    assert not await database.changed_elsewhere()
+    assert texts(database) == ["theirs"]
+
+
+async def test_what_we_write_was_not_changed_elsewhere(path: Path, database: Database) -> None:
+    await database.write(insert("ours"))
+    with pytest.raises(sqlite3.IntegrityError):
+        await database.write(insert("ours"))
+    assert not await database.changed_elsewhere()
+    write_elsewhere(path, "theirs")
+    await database.write(insert("also ours"))  # does not hide theirs
+    assert await database.changed_elsewhere()
+    assert not await database.changed_elsewhere()
+
+
+async def test_each_commit_has_a_revision_once_it_is_noticed(path: Path, database: Database) -> None:
+    revisions = [database.revision]
+    await database.write(insert("ours"))
+    revisions.append(database.revision)
+    await database.changed_elsewhere()
+    assert database.revision == revisions[-1]
+    write_elsewhere(path, "theirs")
+    await database.changed_elsewhere()
+    revisions.append(database.revision)
+    assert sorted(set(revisions)) == revisions
 
 
 async def test_a_migration_keeps_the_data(path: Path, database: Database) -> None:

@@ -1,12 +1,21 @@
 import asyncio
+import sqlite3
+import tempfile
 from collections.abc import Awaitable, Callable
+from contextlib import closing
+from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import settings as limits
+from hypothesis import strategies as st
 
+from cascade.database import Database
 from cascade.errors import BadValueError, PeerError, RoamingRefused
 from cascade.frames import Call, Payload
 from cascade.ocpp16 import SUBPROTOCOL
 from cascade.roaming.endpoints import PublishEndpoint
+from cascade.roaming.model import id_key
 from cascade.roaming.tokens import (
     PublishTokens,
     PullWhitelist,
@@ -17,6 +26,9 @@ from cascade.roaming.tokens import (
     WhitelistPage,
 )
 from cpo_central.commands import block_token, list_tokens, put_tokens, read_token
+from cpo_central.schema import open_database
+from cpo_central.settings import CentralSettings
+from cpo_central.whitelist import ListVersion, WhitelistStore
 from tests.conftest import LogLines
 from tests.cpo_central.actors import Charger, Hub, told
 from tests.cpo_central.conftest import Start
@@ -390,6 +402,72 @@ async def test_a_push_that_overtakes_a_pull_is_not_undone(
     assert await status(await charger(central), "HOME0001") == "Blocked"
 
 
+async def test_the_page_that_was_asked_for_meanwhile_is_not_applied_after_a_push(
+    start: Start, hub: Hub, logs: LogLines, charger: Connect
+) -> None:
+    hub.pages = [page(Token(id_tag="HOME0001"), version=1)]
+    central = await start(hub=hub, modes=("whitelist",))
+    await logs.event("whitelist")
+    overtaken = asyncio.Event()
+
+    async def slow(_: str, message: PullWhitelist) -> WhitelistPage:
+        await overtaken.wait()
+        if message.version == 3:
+            return page(version=3)
+        return page(Token(id_tag="HOME0001"), version=message.version + 1, more=message.version == 1)
+
+    hub.roaming_answers[PullWhitelist] = slow
+    await hub.ask("C2", push(start=8, end=9), WhitelistApplied)  # makes it pull
+    await hub.until(lambda hub: len(hub.messages(PullWhitelist)) == 2)
+    blocked = Token(id_tag="HOME0001", status=TokenStatus.BLOCKED)
+    assert (await hub.ask("C2", push(blocked, start=1, end=3), WhitelistApplied)).version == 3
+    overtaken.set()
+    await told(logs, "whitelist", 3)
+    assert [pull.version for pull in hub.messages(PullWhitelist)[1:]] == [1, 2, 3]
+    assert await status(await charger(central), "HOME0001") == "Blocked"
+
+
+async def test_the_next_page_is_asked_for_while_one_is_written(
+    start: Start, hub: Hub, logs: LogLines, settings: Callable[..., CentralSettings], charger: Connect
+) -> None:
+    with closing(sqlite3.connect(settings().database, isolation_level=None)) as other:
+
+        async def hold_up(_: str, message: PullWhitelist) -> WhitelistPage:
+            if message.version == 0:
+                other.execute("BEGIN IMMEDIATE")  # nothing can be written from now on
+            number = message.version + 1
+            return page(Token(id_tag=f"HOME000{number}"), version=number, more=number < 3)
+
+        hub.roaming_answers[PullWhitelist] = hold_up
+        central = await start(hub=hub, modes=("whitelist",))
+        await hub.until(lambda hub: len(hub.messages(PullWhitelist)) == 2)
+        await (await hub.has_link("C2")).call("Authorize", {"idTag": "ANY"})  # what was answered has come
+        assert [pull.version for pull in hub.messages(PullWhitelist)] == [0, 1]
+        other.execute("ROLLBACK")
+    assert (await logs.event("whitelist"))["changes"] == 3
+    cp = await charger(central)
+    assert [await status(cp, f"HOME000{number}") for number in (1, 2, 3)] == ["Accepted"] * 3
+
+
+async def test_a_list_of_which_a_page_was_not_written_is_pulled_again(
+    start: Start, hub: Hub, logs: LogLines, charger: Connect
+) -> None:
+    async def fail_once(_: str, message: PullWhitelist) -> WhitelistPage:
+        if message.version == 1:
+            return page(Token(id_tag="HOME0002"), version=2)
+        is_first = len(hub.messages(PullWhitelist)) == 1
+        central._database._writer.execute(f"PRAGMA query_only={'ON' if is_first else 'OFF'}")
+        return page(Token(id_tag="HOME0001"), version=1, more=True)
+
+    hub.roaming_answers[PullWhitelist] = fail_once
+    central = await start(hub=hub, modes=("whitelist",))
+    assert (await logs.event("whitelist"))["changes"] == 2
+    assert "PullWhitelist" in {line["what"] for line in logs.named("hub_step_failed")}
+    assert [pull.version for pull in hub.messages(PullWhitelist)] == [0, 1, 0, 1]
+    cp = await charger(central)
+    assert [await status(cp, f"HOME000{number}") for number in (1, 2)] == ["Accepted"] * 2
+
+
 async def test_a_hub_whose_pages_lead_nowhere_is_not_asked_for_ever(
     start: Start, hub: Hub, logs: LogLines
 ) -> None:
@@ -408,6 +486,75 @@ async def test_without_the_mode_no_list_is_kept(start: Start, hub: Hub, logs: Lo
     assert hub.messages(PullWhitelist) == []
     with pytest.raises(RoamingRefused, match="UnknownMessageId"):
         await hub.ask("C2", push(start=0, end=1), WhitelistApplied)
+
+
+# --- the whitelist's store ----------------------------------------------------------------------------------
+
+
+START, END = ListVersion(0, 0), ListVersion(0, 5)
+
+
+async def committed(database: Database) -> None:
+    """Wait until all that has been begun is written."""
+    await database.write(lambda connection: connection.total_changes)
+
+
+@pytest.mark.parametrize("complete", [END, ListVersion(7, 5)])
+async def test_a_write_that_nobody_waits_for_any_more_counts(database: Database, complete: ListVersion) -> None:
+    whitelist = WhitelistStore(database)
+    token = Token(id_tag="HOME0001")
+    writing: asyncio.Task[object]
+    if complete.epoch == START.epoch:
+        writing = asyncio.create_task(whitelist.apply(START, complete.version, [token]))
+    else:
+        await whitelist.grow(complete.epoch, [token])
+        writing = asyncio.create_task(whitelist.replace(complete))
+    await asyncio.sleep(0)  # it has begun
+    writing.cancel()  # as when the link is lost
+    await committed(database)
+    assert writing.cancelled()
+    assert whitelist.current == complete
+    assert whitelist.find("HOME0001") == token.standing
+    assert await whitelist.apply(complete, 6, [Token(id_tag="HOME0001", deleted=True)])
+    assert whitelist.find("HOME0001") is None
+
+
+async def test_a_change_of_another_list_is_none(database: Database) -> None:
+    whitelist = WhitelistStore(database)
+    assert await whitelist.apply(START, 5, [])
+    assert not await whitelist.apply(START, 6, [Token(id_tag="HOME0001")])
+    assert (whitelist.current, whitelist.find("HOME0001")) == (END, None)
+
+
+@limits(max_examples=30)
+@given(
+    st.lists(
+        st.builds(
+            lambda id_tag, status, deleted: Token(id_tag=id_tag, status=status, deleted=deleted),
+            st.sampled_from(["A1", "a1", "A2", "A3"]),
+            st.sampled_from(TokenStatus),
+            st.booleans(),
+        ),
+        max_size=12,
+    )
+)
+def test_changes_are_applied_in_their_order(changes: list[Token]) -> None:
+    held: dict[str, Token] = {}
+    for token in changes:
+        held[id_key(token.id_tag)] = token
+
+    async def apply(path: Path) -> list[object]:
+        database = open_database(path)
+        whitelist = WhitelistStore(database)
+        await whitelist.apply(START, 1, changes)
+        found = [whitelist.find(key) for key in ("A1", "A2", "A3")]
+        await database.close()
+        return list(found)
+
+    with tempfile.TemporaryDirectory() as folder:
+        found = asyncio.run(apply(Path(folder) / "central.sqlite"))
+    last = [held.get(key) for key in ("A1", "A2", "A3")]
+    assert found == [token.standing if token and not token.deleted else None for token in last]
 
 
 # --- asking the hub -----------------------------------------------------------------------------------------

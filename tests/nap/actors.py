@@ -250,7 +250,7 @@ class World:
     ) -> None:
         """Enter an operator, if the hub does not know it."""
         entered = operator(operator_id, consents=consents, wants=wants, enabled=enabled)
-        await self.app.store.operators.add(entered, secret_hash=SECRET_HASH, now=NOW)
+        await self.app.store.operators.add((entered, SECRET_HASH), now=NOW)
 
     async def link(
         self,

@@ -41,7 +41,7 @@ async def test_a_hub_says_where_it_listens_and_when_it_has_stopped(start_hub: St
 async def test_links_of_a_hub_that_died_are_forgotten_at_the_start(tmp_path: Path) -> None:
     settings = HubSettings(database=tmp_path / "hub.sqlite", port=0)
     died = await SqliteStore.open(settings.database, NOW)
-    await died.operators.add(operator("C1"), secret_hash=SECRET_HASH, now=NOW)
+    await died.operators.add((operator("C1"), SECRET_HASH), now=NOW)
     await died.operators.note_link("C1", linked=True, now=NOW)
     await died.close()
     hub = HubApp(settings)

@@ -130,10 +130,41 @@ def test_an_operator_that_is_there_is_not_entered_again(database: Path) -> None:
     assert credential_of(database, "C1") == before
 
 
+def test_several_operators_are_entered_with_one_agreement(database: Path) -> None:
+    given = read("operator", "add", "C1", "C2", "C3", "--consents", "hub", "--wants", "peer,hub")
+    assert [row["operatorId"] for row in given] == ["C1", "C2", "C3"]
+    for row in given:
+        assert PasswordHasher().verify(credential_of(database, row["operatorId"]), row["credential"])
+    assert len({row["credential"] for row in given}) == 3
+    rows = read("operator", "list")
+    assert [(row["name"], row["consents"], row["wants"]) for row in rows] == [
+        (name, ["hub"], ["peer", "hub"]) for name in ("C1", "C2", "C3")
+    ]
+
+
+def test_several_credentials_are_shown_to_people(database: Path) -> None:
+    lines = done("operator", "add", "C1", "C2").splitlines()
+    cells = [[cell.strip() for cell in line.strip("│ ").split("│")] for line in lines]
+    shown = {row[0]: row[1] for row in cells if len(row) > 1}
+    for operator_id in ("C1", "C2"):
+        assert PasswordHasher().verify(credential_of(database, operator_id), shown[operator_id])
+
+
+def test_of_several_operators_all_are_entered_or_none(database: Path) -> None:
+    assert database
+    done("operator", "add", "C2")
+    error = failed("operator", "add", "C1", "C2", "C3")
+    assert error.startswith("operator C2 exists: see `nap operator show C2`; none of the others was entered")
+    assert [row["operatorId"] for row in read("operator", "list")] == ["C2"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "hint"),
     [
         (("add", "no spaces"), "1 to 36 characters"),
+        (("add", "C1", "no spaces", "C2"), "'no spaces' is no operatorId"),
+        (("add", "C1", "C2", "C1"), "an operatorId is named twice"),
+        (("add", "C1", "C2", "--name", "Both"), "--name is for one operator"),
         (("add", "x" * 37), "1 to 36 characters"),
         (("add", "C1", "--consents", "hub,telepathy"), "modes are whitelist, hub, peer, redirect"),
         (("add", "C1", "--wants", "all"), "modes are whitelist, hub, peer, redirect"),

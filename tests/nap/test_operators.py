@@ -66,7 +66,7 @@ async def test_who_is_not_let_in_learns_nothing_but_that(
     await world.enter("C1")
     await world.enter("C2")
     await world.enter("C3", enabled=False)
-    await world.app.store.operators.add(operator("C4"), secret_hash="not a hash", now=NOW)
+    await world.app.store.operators.add((operator("C4"), "not a hash"), now=NOW)
     answer = await http(world, path, authorization)
     assert status(answer) == 401
     assert answer == await http(world, "/ocpp/nobody", basic("nobody", "x"))

@@ -17,7 +17,7 @@ from tests.nap.actors import ALL_MODES, NOW, SECRET_HASH, operator
 async def enter(store: Store, *operator_ids: str, consents: Sequence[Mode] = ALL_MODES) -> None:
     for operator_id in operator_ids:
         entered = operator(operator_id, consents=consents)
-        await store.operators.add(entered, secret_hash=SECRET_HASH, now=NOW)
+        await store.operators.add((entered, SECRET_HASH), now=NOW)
 
 
 async def publish(

@@ -1,14 +1,18 @@
 import asyncio
 import sqlite3
 from collections.abc import AsyncIterator, Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from cascade.errors import StoreError
 from cascade.roaming.tokens import Token
 from nap.store.schema import APPLICATION_ID, MIGRATIONS
 from nap.store.sqlite import SqliteStore
+from nap.store.sqlite_endpoints import longest_prefix
 from tests.nap.actors import NOW, cdr, operator
 from tests.nap.store.acts import claim, enter, publish, take
 
@@ -56,12 +60,16 @@ async def test_two_that_create_a_store_at_once_share_its_key(path: Path) -> None
 
 
 async def test_what_another_process_writes_is_seen_and_noticed(path: Path, store: SqliteStore) -> None:
-    store.changed_elsewhere()
     other = await SqliteStore.open(path, NOW)
     await enter(other, "C1")
-    await other.close()
-    assert store.changed_elsewhere()
+    assert await store.changed_elsewhere()
+    assert not await store.changed_elsewhere()
     assert store.operators.get("C1") == operator("C1")
+    await other.operators.change("C1", enabled=False)
+    await other.close()
+    await enter(store, "C2")  # ours does not hide theirs
+    assert await store.changed_elsewhere()
+    assert store.operators.get("C1") == operator("C1", enabled=False)
 
 
 async def test_a_newer_schema_is_refused_and_left_alone(path: Path) -> None:
@@ -115,7 +123,7 @@ async def test_a_cdr_that_the_disk_does_not_take_is_not_acknowledged(store: Sqli
         (lambda store: store.cdrs.untold("C1", 100), "SEARCH cdrs USING INDEX cdrs_untold (visited=?)"),
         (lambda store: store.cdrs.find(state=None, operator_id=None, limit=10), "SCAN cdrs"),
         (lambda store: store.operators.get("C1"), "SEARCH operators USING PRIMARY KEY (operator_id=?)"),
-        (lambda store: store.endpoints.prefix_owner("AB1"), "SEARCH prefixes USING PRIMARY KEY"),
+        (lambda store: store.endpoints.prefix_owner("AB1"), "SEARCH prefixes USING PRIMARY KEY (prefix_key<?)"),
     ],
 )
 async def test_plans(store: SqliteStore, query: Callable[[SqliteStore], object], index: str) -> None:
@@ -130,5 +138,33 @@ async def test_plans(store: SqliteStore, query: Callable[[SqliteStore], object],
         if statement.startswith("SELECT") and " meta " not in statement
     ]
     assert any(index in plan for plan in plans), plans
-    if "prefixes" not in index:  # at most twenty of these are sorted
-        assert not any("TEMP B-TREE" in plan for plan in plans), plans
+    assert not any("TEMP B-TREE" in plan for plan in plans), plans
+
+
+async def test_a_publication_looks_its_tokens_up_by_their_keys(store: SqliteStore) -> None:
+    ran: list[str] = []
+    await enter(store, "C1")
+    store._database._writer.set_trace_callback(ran.append)
+    await publish(store, "C1", Token(id_tag="AB1"))
+    store._database._writer.set_trace_callback(None)
+    (query,) = [statement for statement in ran if "json_each" in statement]
+    plan = store._database.reader.execute(f"EXPLAIN QUERY PLAN {query}").fetchall()
+    assert plan[-1][3] == "SEARCH tokens USING PRIMARY KEY (id_key=?)", plan
+
+
+# --- the longest prefix -------------------------------------------------------------------------------------
+
+
+keys = st.text("AB \x7e0", max_size=6)
+
+
+@given(st.dictionaries(keys.filter(lambda key: len(key) > 1), st.sampled_from(["C1", "C2", "C3"])), keys)
+@example({"AB": "C1", "ABC": "C1"}, "ABD")
+@example({"AB": "C1", "ABAA": "C1", "ABAAC": "C1"}, "ABAABB")
+@example({"AB": "C1"}, "AC")
+def test_the_longest_prefix_is_found_in_the_order_of_keys(owners: dict[str, str], key: str) -> None:
+    with closing(sqlite3.connect(":memory:")) as db:
+        db.execute("CREATE TABLE prefixes (prefix_key TEXT PRIMARY KEY, operator_id TEXT) WITHOUT ROWID")
+        db.executemany("INSERT INTO prefixes VALUES (?, ?)", owners.items())
+        beginnings = [prefix for prefix in owners if key.startswith(prefix)]
+        assert longest_prefix(db, key) == owners.get(max(beginnings, key=len, default=""))
