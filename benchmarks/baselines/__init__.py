@@ -1,0 +1,1 @@
+"""What the cascade is compared with: the same chain, built in other ways."""

@@ -1,0 +1,1 @@
+"""Showing findings: files, charts and tables."""
