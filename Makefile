@@ -4,10 +4,13 @@ BIN := .venv/bin
 # compiled modules are kept: each of the many processes that are started would compile anew
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test lint format coverage clean
+.PHONY: demo bench test lint format coverage clean
 
 demo: .venv/installed
 	$(BIN)/python -m scenarios
+
+bench: .venv/installed
+	$(BIN)/python -m benchmarks all --quick
 
 test: .venv/installed
 	$(BIN)/python -m pytest -n 2

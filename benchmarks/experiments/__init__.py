@@ -1,0 +1,1 @@
+"""The experiments: each takes a plan and returns its findings."""

@@ -1,0 +1,47 @@
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from benchmarks.systems.cascade import Cascade
+from benchmarks.systems.services import Services
+from cascade.client import dial, link_url
+from cascade.link import Link, LinkLimits
+from cascade.ocpp16 import SUBPROTOCOL
+from cascade.trace import FrameTrace
+
+DECIDED_BY = {1: "whitelist", 2: "hub", 3: "peer", 4: "hub"}
+
+
+async def statuses(url: str, id_tags: list[str]) -> list[str]:
+    """What a charge point at this URL is told about drivers."""
+    socket = await dial(link_url(url, "CP-1"), subprotocols=(SUBPROTOCOL,), max_size=2**16)
+    link = Link(socket, peer="central", handlers={}, limits=LinkLimits(), trace=FrameTrace("CP-1"))
+    reading = asyncio.create_task(link.run())
+    answers = [await link.call("Authorize", {"idTag": id_tag}) for id_tag in id_tags]
+    await link.close()
+    await reading
+    return [answer["idTagInfo"]["status"] for answer in answers]
+
+
+@pytest.mark.timeout(120)
+async def test_drivers_go_the_way_of_their_scenario(tmp_path: Path) -> None:
+    asked: list[str] = []
+
+    async def via(url: str) -> str:
+        asked.append(url)
+        return url
+
+    async with Services(tmp_path) as services:
+        cascade = await Cascade.start(services, tokens=20, via=via)
+        assert asked.count(cascade.hub_url) == 5
+        assert [url.endswith("/peer") for url in asked].count(True) == 1
+        for scenario, decided_by in DECIDED_BY.items():
+            told = await statuses(cascade.url(scenario), [cascade.accepted[-1], *cascade.denied])
+            assert told == ["Accepted", "Blocked", "Invalid", "Blocked", "Invalid"]
+            visited = cascade.processes(scenario)["visited"]
+            authorization = await visited.event("authorization")
+            assert authorization["decided_by"] == decided_by
+        assert list(cascade.processes(4)) == ["visited", "hub", "home"]
+        by_home = [event["decided_by"] for event in cascade.hub.events("authorization")]
+        assert by_home.count("home") == 5
