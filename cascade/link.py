@@ -315,8 +315,11 @@ class Link:
     # --- the socket -----------------------------------------------------------------------------------------
 
     async def _send(self, frame: Frame, text: bytes) -> None:
-        if self._send_at_once(text):
-            return
+        if not self._send_at_once(text):
+            # `websockets` wants a task where it waits for a socket that is closing
+            await self._loop.create_task(self._send_in_turn(frame, text))
+
+    async def _send_in_turn(self, frame: Frame, text: bytes) -> None:
         if self._trace.on:
             self._trace.sent(self.peer, frame)
         alarm = self._loop.call_later(self._limits.send_timeout_s, self._cut_off)

@@ -608,6 +608,18 @@ async def test_close_waits_for_the_answer_in_work(peer: PeerFactory) -> None:
     await closing
 
 
+async def test_a_call_that_comes_while_the_link_closes_does_no_harm(peer: PeerFactory) -> None:
+    by_hand = await peer()
+    faults: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: faults.append(context))
+    await by_hand.say(2, "1", "Authorize", tag("A"))  # on its way, and not read yet
+    async with asyncio.timeout(10):
+        await by_hand.link.close(1001, "restart")
+        await by_hand.connection.wait_closed()
+    assert by_hand.connection.close_code == 1001
+    assert faults == []
+
+
 async def test_close_does_not_wait_longer_than_it_is_told(peer: PeerFactory) -> None:
     desk = Desk()
     by_hand = await peer(handlers={"Authorize": desk})
