@@ -54,7 +54,7 @@ def test_all_that_was_promised_is_measured(found: Findings) -> None:
     assert (knee.name, knee.bound) == ("scenario 4: knee, authorizations a second", None)
     assert knee.measured is not None or knee.remark
     assert (tail.name, tail.bound) == ("scenario 4: p99 to p50 at half the knee", 5.0)
-    assert tail.measured is not None or tail.remark == "no load was kept up with"
+    assert tail.measured is not None or tail.remark
 
 
 def test_all_contenders_are_measured_in_every_way(found: Findings) -> None:
