@@ -28,23 +28,19 @@ class Chain:
     """In the order in which an authorization passes them, by what they are."""
 
     @classmethod
-    async def start(
-        cls, services: Services, kind: Kind, hops: int, *, name: str | None = None, via: Via = directly
-    ) -> Self:
+    async def start(cls, services: Services, kind: Kind, hops: int, *, via: Via = directly) -> Self:
         """Start a chain and wait until all of it is linked.
 
         Args:
             services: keeps the processes.
             kind: how it is built.
             hops: 1 to 3.
-            name: the beginning of its processes' names; kind and hops, if not given.
             via: asked about each URL that one of them dials.
 
         Raises:
             ProcessFailedError: a process has ended, or did not become ready.
         """
-        name = name or f"{kind}-{hops}"
-        build = _Build(services, kind, name, via)
+        build = _Build(services, kind, f"{kind}-{hops}", via)
         match hops, kind:
             case 1, _:
                 await build.listening("central")
