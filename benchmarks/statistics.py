@@ -130,8 +130,10 @@ def knee(points: Sequence[LoadPoint]) -> float:
     """The highest offered load that the system keeps up with, in calls a second; 0 if there is none.
 
     It keeps up while it answers at least 97 % of what is offered and the median latency is at most 10 times
-    the lowest median of all loads. In the simplest queue (M/M/1) the median grows tenfold at nine tenths of the
-    capacity. Runs at one load count by their medians.
+    that of the lightest load. In the simplest queue (M/M/1) the median grows tenfold at nine tenths of the
+    capacity. Runs at one load count by their medians. One caller in closed loop would be the wrong measure: it
+    keeps all processes awake, where drivers who come now and then find them asleep, and waking may take longer
+    than the work.
 
     The rule is plain so that it can be doubted: no curve is fitted and nothing depends on the spacing of the
     loads (as it does in Kneedle, Satopää et al. 2011), and the answer is always a load that was tried. It looks
@@ -145,11 +147,10 @@ def knee(points: Sequence[LoadPoint]) -> float:
     if not points:
         raise ValueError("a knee needs points")
     loads = [_of_one_load(list(group)) for _, group in groupby(sorted(points), lambda point: point.offered)]
-    lightest = min(point.p50_ms for point in loads)
     kept_up = [
         point.offered
         for point in loads
-        if point.answered >= KEPT_UP * point.offered and point.p50_ms <= QUEUED * lightest
+        if point.answered >= KEPT_UP * point.offered and point.p50_ms <= QUEUED * loads[0].p50_ms
     ]
     return max(kept_up, default=0.0)
 

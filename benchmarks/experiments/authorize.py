@@ -109,9 +109,9 @@ class Plan:
             seconds=1.5,
             all_crowded=True,
             open_scenarios=ALL,
-            sweep=(0.05, 0.1, 0.2, 0.35, 0.5, 0.65, 0.8, 1.0),
+            sweep=(0.05, 0.1, 0.2, 0.35, 0.5, 0.65, 0.8, 1.0, 1.25),
             sweep_repetitions=3,
-            open_seconds=3.0,
+            open_seconds=2.0,
             open_repetitions=5,
             background_repetitions=5,
         )
@@ -223,7 +223,6 @@ async def _open_loop(
     """Look for the knee, unless a load is given, and stay at half of it; without a knee there is no half."""
     rate = plan.rate
     if rate is None:
-        alone = await _closed(plan, load, contenders, name, Closed(1, calls=plan.calls))
         crowd = await _closed(
             plan, load, contenders, name, Closed(plan.charge_points, seconds=plan.open_seconds)
         )
@@ -233,7 +232,6 @@ async def _open_loop(
             [crowd.rate[0] * part for part in plan.sweep],
             plan.load,
             repetitions=plan.sweep_repetitions,
-            unloaded_ms=alone.p50_ms[0],
             on_load=lambda offered: shown.step(f"{name}: {offered:.0f}/s"),
         )
         rate = found.sweeps[name].knee / 2

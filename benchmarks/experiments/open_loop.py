@@ -78,16 +78,12 @@ def wrong_answers(result: RunResult) -> int:
 class Sweep:
     """What came of the offered loads."""
 
-    unloaded_ms: float
-    """p50 with one caller: what the latencies under load are held against, as the lightest load may have met a
-    stall of the machine already."""
     runs: list[SweepRun] = field(default_factory=list)
 
     @property
     def knee(self) -> float:
         """In calls a second; 0 if no load was kept up with."""
-        unloaded = LoadPoint(0.0, 0.0, self.unloaded_ms, self.unloaded_ms)
-        return knee([unloaded, *(run.point for run in self.runs)])
+        return knee([run.point for run in self.runs])
 
     @property
     def beyond(self) -> float | None:
@@ -108,7 +104,6 @@ async def sweep(
     how: Load,
     *,
     repetitions: int,
-    unloaded_ms: float,
     on_load: Callable[[float], None],
 ) -> Sweep:
     """Offer more and more.
@@ -119,10 +114,9 @@ async def sweep(
         loads: authorizations a second, ascending.
         how: the runs.
         repetitions: of each load.
-        unloaded_ms: p50 with one caller.
         on_load: told of each.
     """
-    found, behind = Sweep(unloaded_ms), 0
+    found, behind = Sweep(), 0
     for offered in loads:
         on_load(offered)
         for number in range(repetitions):
@@ -234,6 +228,6 @@ def sweep_table(sweeps: dict[str, Sweep]) -> Table:
         rows,
         note=(
             "A load is kept up with if at least 97 % of it is answered rightly and in time, and the median "
-            "latency is at most 10 times that with one caller; the knee is the highest such load."
+            "latency is at most 10 times that of the lightest load; the knee is the highest such load."
         ),
     )

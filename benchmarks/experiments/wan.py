@@ -41,7 +41,7 @@ class Plan:
     @classmethod
     def full(cls) -> Self:
         """As published; about five minutes."""
-        return cls((1, 2, 3, 4), rtts_ms=(5.0, 20.0, 80.0), losses=(0.0, 0.005), calls=20, rounds=5)
+        return cls((1, 2, 3, 4), rtts_ms=(5.0, 20.0, 80.0), losses=(0.0, 0.01), calls=10, rounds=5)
 
     @classmethod
     def quick(cls) -> Self:
@@ -131,7 +131,7 @@ async def _on_network(plan: Plan, folder: Path, rtt_ms: float, loss: float) -> l
             for number in range(plan.rounds):
                 for system, one in found.items():
                     result = await load.closed(
-                        system, tags=tags[system], calls=plan.calls, warm_up=2, seed=plan.seed + number
+                        system, tags=tags[system], calls=plan.calls, warm_up=1, seed=plan.seed + number
                     )
                     one.add(check(system, result))
         finally:

@@ -150,6 +150,7 @@ def point(offered: float, answered: float | None = None, p50: float = 1.0, p99: 
         ([point(100), point(200, 195), point(400, 387)], 200),  # 97.5 %, then 96.75 %
         ([point(100), point(200, p50=9.0), point(400, p50=11.0)], 200),
         ([point(400, p50=11.0), point(200), point(100)], 200),  # in any order
+        ([point(100, p50=5.0), point(200, p50=0.4), point(400, p50=40.0)], 400),  # idle processes wake late
         ([point(100, p99=500.0), point(200, p99=400.0), point(400, 300)], 200),  # the machine's stalls
         ([point(100), point(200, 120), point(400), point(800, 500)], 400),  # a stall in one run
         ([point(100, 50), point(200, 60)], 0),
