@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ACTIONS",
+    "FROM_CENTRAL_SYSTEM",
+    "FROM_CHARGE_POINT",
     "SUBPROTOCOL",
     "WINDOWED_SUBPROTOCOL",
     "AuthorizationStatus",
@@ -27,6 +29,8 @@ __all__ = [
     "Reason",
     "check_request",
     "check_result",
+    "request_schema",
+    "result_schema",
 ]
 
 SUBPROTOCOL = "ocpp1.6"
@@ -64,9 +68,8 @@ def _compile() -> tuple[dict[str, jsonschema_rs.Draft4Validator], dict[str, json
     requests, results = {}, {}
     for file in (_V16 / "schemas").glob("*.json"):
         name = file.stem
-        schema = orjson.loads(file.read_bytes())
         # masked: what a driver or a charger sent has no place in an error's text, which ends up in logs
-        validator = jsonschema_rs.Draft4Validator(schema, validate_formats=True, mask="the value")
+        validator = jsonschema_rs.Draft4Validator(_schema(name), validate_formats=True, mask="the value")
         if name.endswith("Response"):
             results[name.removesuffix("Response")] = validator
         else:
@@ -74,10 +77,27 @@ def _compile() -> tuple[dict[str, jsonschema_rs.Draft4Validator], dict[str, json
     return requests, results
 
 
+def _schema(name: str) -> Payload:
+    schema: Payload = orjson.loads((_V16 / "schemas" / f"{name}.json").read_bytes())
+    return schema
+
+
 _REQUESTS, _RESULTS = _compile()
 
 ACTIONS = frozenset(_REQUESTS)
 """Every action of OCPP 1.6 and its security extension."""
+
+FROM_CHARGE_POINT = frozenset({
+    *("Authorize", "BootNotification", "DataTransfer", "Heartbeat", "MeterValues"),
+    *("StartTransaction", "StatusNotification", "StopTransaction"),
+    *("DiagnosticsStatusNotification", "FirmwareStatusNotification"),
+    *("LogStatusNotification", "SecurityEventNotification", "SignCertificate"),
+    "SignedFirmwareStatusNotification",
+})  # fmt: skip
+"""What a charge point may ask (OCPP 1.6, section 4; security whitepaper, edition 2, section 4)."""
+
+FROM_CENTRAL_SYSTEM = (ACTIONS - FROM_CHARGE_POINT) | {"DataTransfer"}
+"""What a central system may ask (OCPP 1.6, section 5)."""
 
 _BY_KEYWORD: dict[str, type[errors.AnswerError]] = {
     "required": errors.MissingFieldError,
@@ -111,6 +131,24 @@ def _worst(
 def _rank(violation: jsonschema_rs.ValidationError) -> int:
     keyword = violation.kind.name
     return _SEVERITY.index(keyword) if keyword in _SEVERITY else len(_SEVERITY)
+
+
+def request_schema(action: str) -> Payload:
+    """The standard's JSON schema (draft 4) of an action's request: a copy of the caller's own.
+
+    Args:
+        action: one of `ACTIONS`.
+    """
+    return _schema(action)
+
+
+def result_schema(action: str) -> Payload:
+    """The standard's JSON schema (draft 4) of an action's result: a copy of the caller's own.
+
+    Args:
+        action: one of `ACTIONS`.
+    """
+    return _schema(f"{action}Response")
 
 
 def check_request(action: str, payload: Payload) -> None:

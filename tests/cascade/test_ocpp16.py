@@ -276,3 +276,15 @@ def test_the_enumerations_that_services_use_are_those_of_the_standard() -> None:
     assert ocpp16.ChargePointErrorCode.no_error == "NoError"
     assert ocpp16.Reason.de_authorized == "DeAuthorized"
     assert (ocpp16.SUBPROTOCOL, ocpp16.WINDOWED_SUBPROTOCOL) == ("ocpp1.6", "nap1.ocpp1.6")
+
+
+def test_every_action_is_somebodys_to_ask() -> None:
+    assert ocpp16.FROM_CHARGE_POINT | ocpp16.FROM_CENTRAL_SYSTEM == ocpp16.ACTIONS
+    both = ocpp16.FROM_CHARGE_POINT & ocpp16.FROM_CENTRAL_SYSTEM
+    assert both == {"DataTransfer"}
+
+
+def test_a_schema_is_the_callers_own() -> None:
+    ocpp16.request_schema("Authorize").clear()
+    assert ocpp16.request_schema("Authorize")["required"] == ["idTag"]
+    assert ocpp16.result_schema("Authorize")["required"] == ["idTagInfo"]
