@@ -4,9 +4,15 @@ A write is acknowledged after its commit with `synchronous=FULL`. Writes that ar
 way wait and share the next one; each runs in a savepoint of its own, so that one that fails takes no other
 with it. Reads of a few rows go through `reader` directly: a hop to a thread would cost more than the look-up.
 Long reads go through `scan`, on a thread and a connection of their own.
+
+Whoever asks from time to time whether somebody else has committed (`changed_elsewhere`) reads faster: between
+two questions, and two commits of our own, all look-ups share one snapshot, as half of the cost of a look-up is
+its transaction. Our own commits are seen at once, those of others with the next question. No snapshot is held
+during a commit, so the write-ahead log can start over.
 """
 
 import asyncio
+import contextlib
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -40,6 +46,7 @@ class Database:
         self._pending: list[tuple[Job[Any], asyncio.Future[Any]]] = []
         self._flushing: asyncio.Task[None] | None = None
         self._closed = False
+        self._is_told_of_others = False
         self.reader = _connect(path, read_only=True)
         self._scanner = _connect(path, read_only=True)
         self._seen_by_reader, self._seen_by_writer = _data_version(self.reader), _data_version(writer)
@@ -102,15 +109,41 @@ class Database:
         The reader knows at no cost whether anybody has; whether it was not ourselves the writer must be asked,
         to whom its own commits are no change.
         """
+        self._is_told_of_others = True
+        self._end_snapshot()
         version = _data_version(self.reader)
         if version == self._seen_by_reader:
+            self._begin_snapshot()
             return False
         self._seen_by_reader = version
         loop = asyncio.get_running_loop()
         version = await loop.run_in_executor(self._writer_thread, _data_version, self._writer)
         changed, self._seen_by_writer = version != self._seen_by_writer, version
         self.revision += changed
+        self._begin_snapshot()
         return changed
+
+    @contextlib.contextmanager
+    def snapshot(self) -> Iterator[sqlite3.Connection]:
+        """The reader, for several look-ups that must fit together; nothing may be awaited meanwhile."""
+        if self.reader.in_transaction:
+            yield self.reader
+            return
+        self.reader.execute("BEGIN")
+        try:
+            yield self.reader
+        finally:
+            self.reader.execute("COMMIT")
+
+    def _begin_snapshot(self) -> None:
+        """Have the next look-up begin a snapshot that those after it share."""
+        if self._is_told_of_others and self._flushing is None and not self._closed:
+            self._end_snapshot()
+            self.reader.execute("BEGIN")
+
+    def _end_snapshot(self) -> None:
+        if self.reader.in_transaction:
+            self.reader.execute("COMMIT")
 
     async def close(self) -> None:
         """Finish what waits to be written and close."""
@@ -129,6 +162,7 @@ class Database:
             while self._pending:
                 group, self._pending = self._pending[:GROUP_MAX], self._pending[GROUP_MAX:]
                 jobs = [job for job, _ in group]
+                self._end_snapshot()
                 outcomes = await loop.run_in_executor(self._writer_thread, self._commit, jobs)
                 self.revision += 1
                 for (_, future), (result, error) in zip(group, outcomes, strict=True):
@@ -140,6 +174,7 @@ class Database:
                         future.set_exception(error)
         finally:
             self._flushing = None
+            self._begin_snapshot()
 
     def _commit(self, jobs: list[Job[Any]]) -> list[tuple[Any, Exception | None]]:
         outcomes: list[tuple[Any, Exception | None]] = []

@@ -112,9 +112,7 @@ class SqliteTokens:
 
     def whitelist_page(self, visited: str, *, epoch: int, version: int, limit: int) -> WhitelistPage:
         """The changes of the whitelist since a version, without the operator's own tokens."""
-        db = self._database.reader
-        db.execute("BEGIN")  # one snapshot for the version and the rows
-        try:
+        with self._database.snapshot() as db:
             current_epoch, current = self.version()
             since = version if epoch == current_epoch and version <= current else 0
             rows = db.execute(
@@ -124,8 +122,6 @@ class SqliteTokens:
                 " ORDER BY version LIMIT ?3",
                 (since, visited, limit),
             ).fetchall()
-        finally:
-            db.execute("COMMIT")
         more = len(rows) == limit
         page = {
             "epoch": current_epoch,
