@@ -109,13 +109,13 @@ class CdrStore:
 
     # --- sent -----------------------------------------------------------------------------------------------
 
-    def destinations(self) -> set[Destination]:
-        """Where CDRs wait to go."""
+    def destinations(self) -> list[Destination]:
+        """Where CDRs wait to go, each once."""
         rows = self._database.reader.execute(
             "SELECT DISTINCT route, CASE route WHEN 'peer' THEN home_operator_id END "
             "FROM outbox JOIN cdr USING (cdr_id) WHERE NOT parked"
         )
-        return {Destination(Route(route), home) for route, home in rows}
+        return [Destination(Route(route), home) for route, home in rows]
 
     def waiting(self, destination: Destination, limit: int) -> list[Cdr]:
         """The CDRs for one destination, in the order of their sessions' ends."""
