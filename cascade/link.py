@@ -91,6 +91,8 @@ class Link:
         self._limits = limits
         self._trace = trace
         self._window = limits.window if connection.subprotocol == ocpp16.WINDOWED_SUBPROTOCOL else 1
+        if self._window > 1:
+            connection.gather()
         self._loop = asyncio.get_running_loop()
         self._ledger: CallLedger[Reply[Payload]] = CallLedger(self._window)
         self._expiry: asyncio.TimerHandle | None = None
@@ -368,6 +370,10 @@ class Link:
                         await asyncio.wait(self._tasks)
 
     async def close(self, code: int = 1000, reason: str = "", *, grace_s: float = 0.0) -> None:
-        """Close the socket, after what is being handled has been answered or `grace_s` has passed."""
+        """Close the socket, after what is being handled has been answered or `grace_s` has passed.
+
+        Calls of ours that are still in flight fail before the peer is told: it may not be there any more.
+        """
         await self.finish(grace_s)
+        self._lose(reason or "closed by us")
         await self._connection.close(code, reason)

@@ -5,8 +5,12 @@ bookkeeping to send one. For a relay that is half of its time. Here a message th
 turn is handed to the receiver at once, and one that the socket takes without waiting is written at once.
 Everything else goes the way of the library: fragments, text that is no UTF-8, what comes while messages wait
 to be received, what is sent while the peer does not read.
+
+A socket that carries many calls at once may gather: in one turn of the event loop the first message goes out at
+once, those after it together, as each write to the kernel costs more than making the message.
 """
 
+import asyncio
 from collections.abc import Callable
 
 from websockets.asyncio.client import ClientConnection
@@ -26,6 +30,9 @@ class Socket(Connection):
     """A WebSocket that may deliver messages without being asked for them."""
 
     _receiver: Receiver | None = None
+    _gathers = False
+    _is_gathering = False
+    _gathered = 0
 
     def deliver_to(self, receiver: Receiver | None) -> None:
         """Hand messages to `receiver` from now on; None: keep them for `recv`.
@@ -53,16 +60,35 @@ class Socket(Connection):
         else:
             super().process_event(event)
 
+    def gather(self) -> None:
+        """From now on write what is sent in one turn of the event loop together, apart from the first."""
+        self._gathers = True
+
     def send_at_once(self, text: bytes) -> bool:
         """Send a text message, if that needs no waiting; False: use `send`."""
         if (
             self.protocol.state is not State.OPEN
-            or self.transport.get_write_buffer_size() + len(text) >= READY_BELOW
+            or self.transport.get_write_buffer_size() + self._gathered + len(text) >= READY_BELOW
         ):
             return False
         self.protocol.send_text(text)
+        if self._is_gathering:
+            self._gathered += len(text)
+            return True
         self.send_data()
+        if self._gathers:
+            self._is_gathering = True
+            asyncio.get_running_loop().call_soon(self._write_gathered)
         return True
+
+    def _write_gathered(self) -> None:
+        self._is_gathering, self._gathered = False, 0
+        if self.protocol.state is State.OPEN:
+            gathered = b"".join(self.protocol.data_to_send())
+            if gathered:
+                self.transport.write(gathered)
+        else:  # with the end of the stream, which is the library's to write
+            self.send_data()
 
 
 class ServerSocket(Socket, ServerConnection):

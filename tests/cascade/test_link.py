@@ -579,6 +579,19 @@ async def test_a_call_on_a_socket_that_has_just_closed_fails_at_once(link_pair: 
         await pair.client.call("Authorize", tag("A"))
 
 
+async def test_closing_fails_our_calls_before_the_peer_is_told(peer: PeerFactory) -> None:
+    by_hand = await peer()
+    calls = start(*(by_hand.link.call("Authorize", tag(number)) for number in range(3)))
+    await by_hand.hear()
+    closing = asyncio.create_task(by_hand.link.close(1008, "another has come"))
+    outcomes = await asyncio.gather(*calls, return_exceptions=True)
+    assert not closing.done(), "the peer has not answered yet"
+    assert {str(outcome) for outcome in outcomes} == {"the link to CP-1 is gone: another has come"}
+    with pytest.raises(LinkLostError, match="another has come"):
+        await by_hand.link.call("Authorize", tag("A"))
+    await closing
+
+
 async def test_what_is_answered_after_the_peer_has_gone_is_dropped(peer: PeerFactory) -> None:
     desk = Desk()
     by_hand = await peer(handlers={"Authorize": desk})

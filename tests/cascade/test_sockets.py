@@ -146,3 +146,64 @@ async def test_a_socket_that_is_full_or_closed_takes_nothing_at_once(ends: MakeE
     both.client.transport.abort()
     await both.client.wait_closed()
     assert not both.client.send_at_once(b"late")
+
+
+async def test_what_is_gathered_goes_out_together_and_in_order(
+    ends: MakeEnds, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    both = await ends()
+    both.server.deliver_to(both.take)
+    both.client.gather()
+    writes: list[bytes] = []
+    write = both.client.transport.write
+
+    def note(data: bytes) -> None:
+        writes.append(data)
+        write(data)
+
+    monkeypatch.setattr(both.client, "transport", _Noting(both.client.transport, note))
+    for turn in range(3):
+        for number in range(10):
+            assert both.client.send_at_once(b"%d" % (10 * turn + number))
+        await both.until(10 * turn + 10)
+    assert both.got == [str(number) for number in range(30)]
+    assert len(writes) == 6
+
+
+class _Noting:
+    """A transport of which the writes are noted."""
+
+    def __init__(self, transport: asyncio.Transport, write: Callable[[bytes], None]) -> None:
+        self._transport = transport
+        self.write = write
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._transport, name)
+
+
+async def test_what_is_gathered_is_not_lost_to_what_comes_after_it(ends: MakeEnds) -> None:
+    both = await ends()
+    reading = asyncio.create_task(both.read())
+    both.client.gather()
+    for number in range(3):
+        assert both.client.send_at_once(b"%d" % number)
+    await both.client.send("3")
+    for number in range(4, 6):
+        assert both.client.send_at_once(b"%d" % number)
+    await both.client.close()
+    await reading
+    assert both.got == [str(number) for number in range(6)]
+
+
+async def test_no_more_is_gathered_than_a_socket_takes(ends: MakeEnds) -> None:
+    both = await ends()
+    both.client.gather()
+    message = b"x" * 1000
+    sent = 0
+    while both.client.send_at_once(message):
+        sent += 1
+    assert sent <= READY_BELOW // 1000 + 1
+    both.server.deliver_to(both.take)
+    await both.client.send("the last")
+    await both.until(sent + 1)
+    assert both.got[-1] == "the last"
