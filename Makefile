@@ -4,13 +4,20 @@ BIN := .venv/bin
 # compiled modules are kept: each of the many processes that are started would compile anew
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo bench test lint format coverage clean
+.PHONY: demo bench faults test lint format coverage clean
 
 demo: .venv/installed
 	$(BIN)/python -m scenarios
 
 bench: .venv/installed
 	$(BIN)/python -m benchmarks all --quick
+
+# seeded runs over real processes, then simulated schedules
+SEEDS ?= 200
+SCHEDULES ?= 100000
+
+faults: .venv/installed
+	$(BIN)/python -m tests.faults --seeds $(SEEDS) --schedules $(SCHEDULES)
 
 test: .venv/installed
 	$(BIN)/python -m pytest -n 2

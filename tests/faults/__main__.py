@@ -1,53 +1,90 @@
-"""`python -m tests.faults`: many simulated schedules; `make faults` runs it."""
+"""`python -m tests.faults`: seeded runs over real processes, and simulated schedules; `make faults` runs both.
+
+A simulated schedule is the same in every run of its seed. In a run over processes the seed says who charges,
+and what fails when; the processes themselves go their own ways.
+"""
 
 import argparse
+import asyncio
 import sys
+import tempfile
 import time
 from collections import Counter
+from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
 
 import structlog
 
-from tests.faults.simulation.world import Outcome, run
+from tests.faults.outcome import Outcome
+from tests.faults.processes import run as over_processes
+from tests.faults.simulation import world
 
-CHUNK = 50
+KEPT = Path(tempfile.gettempdir()) / "nap-faults"
+"""Where the databases and logs of a run that violated something stay."""
+
+
+def main() -> int:
+    """Run, tell what was found; 1 if an invariant was violated."""
+    parser = argparse.ArgumentParser(prog="python -m tests.faults", description=__doc__)
+    parser.add_argument("--seeds", type=int, default=0, help="runs over real processes")
+    parser.add_argument("--schedules", type=int, default=0, help="simulated schedules")
+    parser.add_argument(
+        "--first-seed", type=int, default=0, help="to run one again: its seed, and a count of 1"
+    )
+    parser.add_argument("--at-once", type=int, default=2, help="runs side by side")
+    parser.add_argument("--show", action="store_true", help="a line for each, not only for violations")
+    options = parser.parse_args()
+    found: list[Outcome] = []
+    for what, count, function, chunk in (
+        ("runs over processes", options.seeds, run_processes, 1),
+        ("simulated schedules", options.schedules, world.run, 50),
+    ):
+        seeds = range(options.first_seed, options.first_seed + count)
+        if seeds:
+            found += _carry_out(what, seeds, function, options.at_once, chunk, show=options.show)
+    return 1 if any(outcome.violations for outcome in found) else 0
+
+
+def run_processes(seed: int) -> Outcome:
+    """One run over processes, in a folder that stays only if something was violated."""
+    with tempfile.TemporaryDirectory(prefix="nap-faults-") as temporary:
+        outcome = asyncio.run(over_processes.run(seed, Path(temporary)))
+        if outcome.violations:
+            KEPT.mkdir(exist_ok=True)
+            Path(temporary).rename(KEPT / f"{seed}-{int(time.time())}")
+            Path(temporary).mkdir()
+    return outcome
+
+
+def _carry_out(
+    what: str, seeds: Sequence[int], function: Callable[[int], Outcome], at_once: int, chunk: int, *, show: bool
+) -> list[Outcome]:
+    began, outcomes = time.perf_counter(), []
+    with ProcessPoolExecutor(at_once, initializer=_quiet) as pool:
+        for outcome in pool.map(function, seeds, chunksize=chunk):
+            outcomes.append(outcome)
+            if show or outcome.violations:
+                sys.stdout.write(f"{outcome}\n")
+                sys.stdout.flush()
+    sys.stderr.write(f"{what}: {_summary(outcomes)}; {time.perf_counter() - began:.0f} s\n")
+    return outcomes
 
 
 def _quiet() -> None:
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(50))
 
 
-def main() -> int:
-    """Run schedules, tell what was found; 1 if an invariant was violated."""
-    parser = argparse.ArgumentParser(prog="python -m tests.faults", description=__doc__)
-    parser.add_argument("--simulate", type=int, default=1000, help="how many schedules")
-    parser.add_argument("--first-seed", type=int, default=0, help="to replay one: its seed, and --simulate 1")
-    parser.add_argument("--processes", type=int, default=2)
-    parser.add_argument("--show", action="store_true", help="a line for each schedule")
-    options = parser.parse_args()
-    seeds = range(options.first_seed, options.first_seed + options.simulate)
-    began = time.perf_counter()
-    if options.processes > 1 and options.simulate > CHUNK:
-        with ProcessPoolExecutor(options.processes, initializer=_quiet) as pool:
-            outcomes = list(pool.map(run, seeds, chunksize=CHUNK))
-    else:
-        _quiet()
-        outcomes = [run(seed) for seed in seeds]
-    for outcome in outcomes:
-        if options.show or outcome.violations:
-            sys.stdout.write(f"{outcome}\n")
-    _summarise(outcomes, time.perf_counter() - began)
-    return 1 if any(outcome.violations for outcome in outcomes) else 0
-
-
-def _summarise(outcomes: list[Outcome], spent_s: float) -> None:
+def _summary(outcomes: Sequence[Outcome]) -> str:
     faults = sum((Counter(outcome.faults) for outcome in outcomes), Counter[str]())
     kinds = ", ".join(f"{what} {count:,}" for what, count in faults.most_common())
-    violated = sum(bool(outcome.violations) for outcome in outcomes)
-    sys.stderr.write(
-        f"{len(outcomes):,} schedules, {sum(one.sessions for one in outcomes):,} sessions, "
-        f"{faults.total():,} faults ({kinds}), "
-        f"{violated:,} with violations; {spent_s:.0f} s\n"
+    at_home = sum(outcome.at_home for outcome in outcomes)
+    return (
+        f"{len(outcomes):,} from seed {outcomes[0].seed}, "
+        f"{sum(outcome.sessions for outcome in outcomes):,} sessions, "
+        + (f"{at_home:,} CDRs at home, " if at_home else "")
+        + f"{faults.total():,} faults ({kinds}), "
+        f"{sum(bool(outcome.violations) for outcome in outcomes):,} with violations"
     )
 
 

@@ -13,8 +13,9 @@ from cpo_central import cdr_store
 from cpo_central.cdr_store import Destination
 from cpo_central.cdrs import CdrFacts, Refuse, Repeat, Take, judge
 from cpo_central.delivery import Delivery
+from tests.faults.outcome import Outcome
 from tests.faults.simulation.disk import SimulatedDatabase
-from tests.faults.simulation.world import Outcome, run
+from tests.faults.simulation.world import run
 
 SCHEDULES = 120
 TO_FIND = 400
@@ -72,7 +73,7 @@ def test_a_forgotten_deduplication_is_found(monkeypatch: pytest.MonkeyPatch) -> 
 
 def test_a_seed_is_the_same_schedule_in_every_process() -> None:
     def replay(hash_seed: str) -> str:
-        command = [sys.executable, "-m", "tests.faults", "--simulate", "1", "--first-seed", "7", "--show"]
+        command = [sys.executable, "-m", "tests.faults", "--schedules", "1", "--first-seed", "7", "--show"]
         environment = {"PYTHONHASHSEED": hash_seed}
         shown = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)  # noqa: S603 - fixed words
         return shown.stdout

@@ -3,6 +3,13 @@
 from collections.abc import Iterator, Mapping
 from sqlite3 import Connection
 
+OWED = """
+    SELECT cdr_id, id_tag FROM transactions
+    WHERE stopped_at IS NOT NULL AND decided_by IN ('hub', 'peer', 'whitelist')
+    AND json_extract(id_tag_info, '$.status') = 'Accepted'
+"""
+"""The roaming sessions that have ended."""
+
 
 class Ledgers:
     """What is on the disks, and what was once there and must stay.
@@ -45,9 +52,7 @@ class Ledgers:
                 homes.setdefault(cdr_id, []).append(name)
         owed = 0
         for name, central in self._centrals.items():
-            for cdr_id, id_tag in central.execute(
-                "SELECT cdr_id, id_tag FROM transactions WHERE stopped_at IS NOT NULL AND decided_by != 'own'"
-            ):
+            for cdr_id, id_tag in central.execute(OWED):
                 owed += 1
                 if homes.get(cdr_id) != [id_tag[0]]:
                     yield f"{cdr_id} of {name} should be at {id_tag[0]}, and is at {homes.get(cdr_id, [])}"
@@ -59,3 +64,11 @@ class Ledgers:
             yield f"{cdr_id} is {state} at the hub, visited told: {bool(told)}"
         if len(homes) > owed:
             yield f"{len(homes)} CDRs came home for {owed} sessions"
+
+    def at_home(self) -> int:
+        """CDRs that have come home."""
+        counts = (
+            central.execute("SELECT count(*) FROM received_cdr").fetchone()[0]
+            for central in self._centrals.values()
+        )
+        return sum(counts)

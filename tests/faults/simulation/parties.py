@@ -4,7 +4,7 @@ Left out is what speaks to a real network: servers, dialling, the link's own pum
 """
 
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -49,32 +49,42 @@ TAGS = {home: [tag(home, number) for number in range(DRIVERS)] for home in OPERA
 
 INSERT_OPERATOR = (
     "INSERT INTO operators (operator_id, name, secret_hash, consents, wants, enabled, created_at)"
-    " VALUES (?, ?, '', 'hub peer whitelist', 'hub whitelist peer', 1, '2026-01-01T00:00:00Z')"
+    " VALUES (?, ?, ?, 'hub peer whitelist', 'hub whitelist peer', 1, '2026-01-01T00:00:00Z')"
 )
+INSERT_OWN_TOKEN = "INSERT INTO own_token (id_key, id_tag, status, change) VALUES (?1, ?1, 'Accepted', ?2)"
 INSERT_TOKEN = (
     "INSERT INTO tokens (id_key, id_tag, home, status, deleted, listed, moved, version, generation)"
     " VALUES (?1, ?1, ?2, 'Accepted', 0, 1, 0, 1, 0)"
 )
 
-HUB_IMAGE = image_of(
-    hub_schema.APPLICATION_ID,
-    hub_schema.MIGRATIONS,
-    ("INSERT INTO meta VALUES (?, ?)", [("epoch", 1), ("ticket_key", new_ticket_key())]),
-    (INSERT_OPERATOR, [(name, name) for name in OPERATORS]),
-    (INSERT_TOKEN, [(id_tag, home) for home, tags in TAGS.items() for id_tag in tags]),
-)
 
-CENTRAL_IMAGES = {
-    home: image_of(
+def hub_image(tags: Mapping[str, Sequence[str]], secret_hash: str = "") -> bytes:
+    """The hub's disk in the beginning.
+
+    Args:
+        tags: the drivers of each operator.
+        secret_hash: of the credential of all operators.
+    """
+    return image_of(
+        hub_schema.APPLICATION_ID,
+        hub_schema.MIGRATIONS,
+        ("INSERT INTO meta VALUES (?, ?)", [("epoch", 1), ("ticket_key", new_ticket_key())]),
+        (INSERT_OPERATOR, [(name, name, secret_hash) for name in tags]),
+        (INSERT_TOKEN, [(id_tag, home) for home, theirs in tags.items() for id_tag in theirs]),
+    )
+
+
+def central_image(tags: Sequence[str]) -> bytes:
+    """A central system's disk in the beginning, with its drivers."""
+    return image_of(
         central_schema.APPLICATION_ID,
         central_schema.MIGRATIONS,
-        (
-            "INSERT INTO own_token (id_key, id_tag, status, change) VALUES (?1, ?1, 'Accepted', ?2)",
-            [(id_tag, number) for number, id_tag in enumerate(tags)],
-        ),
+        (INSERT_OWN_TOKEN, [(id_tag, number) for number, id_tag in enumerate(tags)]),
     )
-    for home, tags in TAGS.items()
-}
+
+
+HUB_IMAGE = hub_image(TAGS)
+CENTRAL_IMAGES = {home: central_image(tags) for home, tags in TAGS.items()}
 
 
 class HubLife:

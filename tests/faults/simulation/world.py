@@ -4,7 +4,6 @@ import asyncio
 import itertools
 import random
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TypeVar
 from uuid import UUID
@@ -13,6 +12,7 @@ from cascade.errors import CallFailed, LinkLostError, StoreError
 from cpo_central.authorization import DecidedBy, Decision
 from cpo_central.cdrs import Stop
 from cpo_central.transactions import Start
+from tests.faults.outcome import Outcome
 from tests.faults.simulation.disk import Disk
 from tests.faults.simulation.ledgers import Ledgers
 from tests.faults.simulation.node import NothingToWaitForError, VirtualLoop
@@ -34,19 +34,6 @@ FAULTS = (2, 7)
 FAULTS_WITHIN_S = 60.0
 HEALED_WITHIN_S = 600.0
 """Virtual seconds after the last fault in which everything must have come home."""
-
-
-@dataclass(slots=True)
-class Outcome:
-    """What came of a schedule."""
-
-    seed: int
-    sessions: int = 0
-    faults: dict[str, int] = field(default_factory=dict)
-    steps: int = 0
-    """Of the event loop: two runs of a seed have the same."""
-    virtual_s: float = 0.0
-    violations: list[str] = field(default_factory=list)
 
 
 def run(seed: int) -> Outcome:
