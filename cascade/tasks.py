@@ -13,8 +13,12 @@ from collections.abc import Callable, Coroutine, Generator
 from types import coroutine
 from typing import Any, Generic, TypeVar
 
+import structlog
+
 T = TypeVar("T")
 Work = Coroutine[Any, Any, None]
+
+log = structlog.get_logger()
 
 
 class Reply(asyncio.Future[T], Generic[T]):
@@ -61,6 +65,27 @@ def go_on(work: Work, spawn: Callable[[Work], None]) -> None:
         awaited.follow(lambda: go_on(work, spawn))
     else:
         spawn(_as_task(work, awaited))
+
+
+class Afterwards:
+    """Does what nobody waits for, such as writing down what was answered, once the answer has gone."""
+
+    def __init__(self) -> None:
+        self._waiting: list[Callable[[], None]] = []
+
+    def do(self, job: Callable[[], None]) -> None:
+        """Have `job` called in the next turn of the event loop, after those that were told before."""
+        self._waiting.append(job)
+        if len(self._waiting) == 1:
+            asyncio.get_running_loop().call_soon(self._do_all)
+
+    def _do_all(self) -> None:
+        waiting, self._waiting = self._waiting, []
+        for job in waiting:
+            try:
+                job()
+            except Exception:
+                log.exception("afterwards_failed")
 
 
 async def _as_task(work: Work, awaited: object) -> None:

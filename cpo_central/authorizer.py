@@ -18,6 +18,7 @@ from cascade.frames import Payload
 from cascade.logs import masked
 from cascade.roaming.model import id_key
 from cascade.roaming.tokens import id_tag_info
+from cascade.tasks import Afterwards
 from cpo_central.authorization import AskHub, AskPeer, DecidedBy, Decision, Facts, Mode, next_step
 from cpo_central.tokens import TokenStore
 from cpo_central.whitelist import WhitelistStore
@@ -64,6 +65,7 @@ class _Effort:
 
     began: float = field(default_factory=time.perf_counter)
     upstream_s: float = 0.0
+    total_s: float = 0.0
     spent: dict[str, float] = field(default_factory=dict)
     failures: dict[Mode, str] = field(default_factory=dict)
 
@@ -97,12 +99,14 @@ class Authorizer:
         self._peers = peers
         self._clock = clock
         self._remembered: OrderedDict[tuple[str, str], tuple[float, Decision]] = OrderedDict()
+        self._afterwards = Afterwards()
 
     async def authorize(self, charge_point_id: str, id_tag: str) -> Decision:
         """Decide whether a driver may charge."""
         effort = _Effort()
         decision = await self._decide(id_tag, effort)
-        _report(charge_point_id, id_tag, decision, effort)
+        effort.total_s = time.perf_counter() - effort.began
+        self._afterwards.do(lambda: _report(charge_point_id, id_tag, decision, effort))
         if decision.accepted:
             self._remember((charge_point_id, id_key(id_tag)), decision)
         return decision
@@ -180,7 +184,7 @@ def _report(charge_point_id: str, id_tag: str, decision: Decision, effort: _Effo
         reference=decision.reference,
         operator=decision.home_operator_id,
         reason=decision.reason,
-        total_ms=_ms(time.perf_counter() - effort.began),
+        total_ms=_ms(effort.total_s),
         upstream_ms=_ms(effort.upstream_s),
         **{f"{part}_ms": _ms(seconds) for part, seconds in effort.spent.items()},
     )

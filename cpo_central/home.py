@@ -17,6 +17,7 @@ from cascade.logs import masked
 from cascade.recorder import Recorder
 from cascade.roaming.cdrs import Cdr, CdrReceipt
 from cascade.roaming.tokens import id_tag_info
+from cascade.tasks import Afterwards
 from cpo_central.cdr_store import CdrStore
 from cpo_central.cdrs import HomeAuthorization
 from cpo_central.tokens import TokenStore
@@ -39,6 +40,7 @@ class Home:
         self._recorder: Recorder[HomeAuthorization] = Recorder(
             cdrs.record_authorizations, interval_s=RECORD_INTERVAL_S
         )
+        self._afterwards = Afterwards()
 
     def authorize(self, asked_by: str | None) -> Handler:
         """The Authorize handler of a link with a peer, or with the hub if `asked_by` is None."""
@@ -46,16 +48,20 @@ class Home:
         async def handle(call: Call) -> Payload:
             id_tag, now = call.payload["idTag"], datetime.now(UTC)
             info = id_tag_info(self._tokens.find(id_tag), now)
-            self._recorder.record(HomeAuthorization(id_tag, asked_by, call.message_id, info["status"], now))
-            log.info(
-                "home_authorization",
-                asked_by=asked_by or HUB,
-                id_tag=masked(id_tag),
-                status=info["status"],
-            )
+            answer = HomeAuthorization(id_tag, asked_by, call.message_id, info["status"], now)
+            self._afterwards.do(lambda: self._note(answer))
             return {"idTagInfo": info}
 
         return handle
+
+    def _note(self, answer: HomeAuthorization) -> None:
+        self._recorder.record(answer)
+        log.info(
+            "home_authorization",
+            asked_by=answer.asked_by or HUB,
+            id_tag=masked(answer.id_tag),
+            status=answer.status,
+        )
 
     def cdr(self, sender: str | None) -> Callable[[Cdr], Awaitable[CdrReceipt]]:
         """The Cdr handler of a link with a peer, or with the hub if `sender` is None."""

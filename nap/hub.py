@@ -18,6 +18,7 @@ from cascade.roaming.cdrs import Cdr, CdrReceipt, ReceiptStatus
 from cascade.roaming.endpoints import EndpointPublished, LookupEndpoint, PublishEndpoint, Referral
 from cascade.roaming.model import id_key, utc_text
 from cascade.roaming.tokens import PublishTokens, PullWhitelist, TokensPublished, WhitelistPage
+from cascade.tasks import Afterwards
 from nap.bus.port import Bus
 from nap.decisions import cdrs, endpoints, tokens
 from nap.decisions.authorize import INVALID, AuthorizeFacts, authorize
@@ -68,6 +69,7 @@ class Hub:
         self._metrics = metrics
         self._ticket_public_key = ticket_public_key
         self._clock = clock
+        self._afterwards = Afterwards()
 
     def handlers(self, operator_id: str) -> Mapping[str, Handler]:
         """The actions that a link of this operator may call."""
@@ -120,15 +122,20 @@ class Hub:
             case _:
                 assert_never(outcome)
         home_id = facts.home.operator_id if facts.home else None
-        record = AuthorizationRecord(
-            operator_id, call.message_id, id_key(id_tag), home_id, info["status"], decided_by, now
-        )
-        self._recorder.record(record)
-        self._tell(record, reason, time.perf_counter() - started, home_s)
+        spent_s = time.perf_counter() - started
+
+        def tell() -> None:
+            record = AuthorizationRecord(
+                operator_id, call.message_id, id_key(id_tag), home_id, info["status"], decided_by, now
+            )
+            self._tell(record, reason, spent_s, home_s)
+
+        self._afterwards.do(tell)
         return {"idTagInfo": info}
 
     def _tell(self, record: AuthorizationRecord, reason: str, spent_s: float, home_s: float | None) -> None:
-        """One line, and the metrics, of an authorization."""
+        """The record, one line, and the metrics of an authorization."""
+        self._recorder.record(record)
         self._metrics.authorized(record.status, record.decided_by, spent_s)
         log.info(
             "authorization",

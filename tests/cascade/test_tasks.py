@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from cascade.tasks import Reply, go_on
+from cascade.tasks import Afterwards, Reply, go_on
+from tests.conftest import LogLines
 
 
 def spawning(tasks: list[asyncio.Task[None]]) -> Callable[[Coroutine[Any, Any, None]], None]:
@@ -155,3 +156,22 @@ async def test_what_it_waits_for_may_be_cancelled_before_the_task_runs() -> None
     other.cancel()
     await asyncio.wait(tasks)
     assert tasks[0].cancelled()
+
+
+async def test_what_nobody_waits_for_is_done_afterwards_in_its_order(logs: LogLines) -> None:
+    done: list[str] = []
+    over = asyncio.Event()
+    afterwards = Afterwards()
+
+    def fail() -> None:
+        raise ValueError("told to")
+
+    for job in (lambda: done.append("first"), fail, lambda: done.append("last"), over.set):
+        afterwards.do(job)
+    assert done == []
+    await over.wait()
+    assert done == ["first", "last"]
+    assert len(logs.named("afterwards_failed")) == 1
+    over.clear()
+    afterwards.do(over.set)
+    await over.wait()

@@ -25,9 +25,10 @@ from cascade.roaming.tokens import (
     WhitelistChanged,
     WhitelistPage,
 )
-from cpo_central.commands import block_token, list_tokens, put_tokens, read_token
+from cpo_central.commands import block_token, list_tokens, put_tokens
 from cpo_central.schema import open_database
 from cpo_central.settings import CentralSettings
+from cpo_central.token_csv import read_token
 from cpo_central.whitelist import ListVersion, WhitelistStore
 from tests.conftest import LogLines
 from tests.cpo_central.actors import Charger, Hub, told
@@ -128,9 +129,10 @@ async def test_heartbeats_at_the_hubs_interval(start: Start, hub: Hub) -> None:
 async def test_a_hub_that_does_not_answer_heartbeats_is_dialled_again(
     start: Start, hub: Hub, logs: LogLines
 ) -> None:
+    never: asyncio.Future[Payload] = asyncio.get_running_loop().create_future()
+
     async def silence(_: Call) -> Payload:
         hub.heartbeat_interval_s = 300
-        never: asyncio.Future[Payload] = asyncio.get_running_loop().create_future()
         return await never
 
     hub.heartbeat_interval_s = 1
