@@ -146,6 +146,7 @@ async def test_a_socket_that_is_full_or_closed_takes_nothing_at_once(ends: MakeE
     both.client.transport.abort()
     await both.client.wait_closed()
     assert not both.client.send_at_once(b"late")
+    both.server.transport.resume_reading()
 
 
 async def test_what_is_gathered_goes_out_together_and_in_order(

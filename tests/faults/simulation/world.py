@@ -32,7 +32,7 @@ T = TypeVar("T")
 SESSIONS = (3, 8)
 FAULTS = (2, 7)
 FAULTS_WITHIN_S = 60.0
-HEALED_WITHIN_S = 600.0
+HEALED_WITHIN_S = 200.0
 """Virtual seconds after the last fault in which everything must have come home."""
 
 
