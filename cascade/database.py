@@ -5,10 +5,10 @@ way wait and share the next one; each runs in a savepoint of its own, so that on
 with it. Reads of a few rows go through `reader` directly: a hop to a thread would cost more than the look-up.
 Long reads go through `scan`, on a thread and a connection of their own.
 
-Whoever asks from time to time whether somebody else has committed (`changed_elsewhere`) reads faster: between
-two questions, and two commits of our own, all look-ups share one snapshot, as half of the cost of a look-up is
-its transaction. Our own commits are seen at once, those of others with the next question. No snapshot is held
-during a commit, so the write-ahead log can start over.
+Half of the cost of a look-up is its transaction. `glance` is a second connection whose look-ups share one, for
+what every authorization asks: it sees our own commits at once, and those of others with the next question
+whether there are any (`changed_elsewhere`). No such snapshot is held during a commit, so the write-ahead log
+can start over.
 """
 
 import asyncio
@@ -48,6 +48,7 @@ class Database:
         self._closed = False
         self._is_told_of_others = False
         self.reader = _connect(path, read_only=True)
+        self.glance = _connect(path, read_only=True)
         self._scanner = _connect(path, read_only=True)
         self._seen_by_reader, self._seen_by_writer = _data_version(self.reader), _data_version(writer)
 
@@ -110,7 +111,6 @@ class Database:
         to whom its own commits are no change.
         """
         self._is_told_of_others = True
-        self._end_snapshot()
         version = _data_version(self.reader)
         if version == self._seen_by_reader:
             self._begin_snapshot()
@@ -126,9 +126,6 @@ class Database:
     @contextlib.contextmanager
     def snapshot(self) -> Iterator[sqlite3.Connection]:
         """The reader, for several look-ups that must fit together; nothing may be awaited meanwhile."""
-        if self.reader.in_transaction:
-            yield self.reader
-            return
         self.reader.execute("BEGIN")
         try:
             yield self.reader
@@ -136,14 +133,14 @@ class Database:
             self.reader.execute("COMMIT")
 
     def _begin_snapshot(self) -> None:
-        """Have the next look-up begin a snapshot that those after it share."""
+        """Have the next glance begin a snapshot that those after it share."""
         if self._is_told_of_others and self._flushing is None and not self._closed:
             self._end_snapshot()
-            self.reader.execute("BEGIN")
+            self.glance.execute("BEGIN")
 
     def _end_snapshot(self) -> None:
-        if self.reader.in_transaction:
-            self.reader.execute("COMMIT")
+        if self.glance.in_transaction:
+            self.glance.execute("COMMIT")
 
     async def close(self) -> None:
         """Finish what waits to be written and close."""
@@ -153,6 +150,7 @@ class Database:
         self._writer_thread.shutdown()
         self._scan_thread.shutdown()
         self.reader.close()
+        self.glance.close()
         self._scanner.close()
         self._writer.close()
 

@@ -5,6 +5,7 @@ The link pumps a socket through a `CallLedger`. What it promises:
 - A handler never holds up the receive loop, so it may call back on its own link. It is begun at once, where
   its call came in, and goes on where the answer that it waits for comes in; if it waits for anything else it
   becomes a task.
+- A call that comes right behind an answer finds the answer in effect: whoever waited for it has gone on.
 - On a link with a window of 1 the peer's calls are handled in the order they came, even if the peer does
   not wait for answers; on a windowed link up to a window of them are handled at once.
 - A peer that sends more than may be handled or queued is not read until there is room again.
@@ -104,6 +105,7 @@ class Link:
         self._idle = asyncio.Event()
         self._idle.set()
         self._inbox: deque[Call] = deque()
+        self._held: list[Call] | None = None
         self._open_ids: set[str] = set()
         self._room = asyncio.Event()
         self._lost: str | None = None
@@ -159,7 +161,8 @@ class Link:
             return
         self._promote()
         if isinstance(frame, CallResult):
-            entry.waiter.settle(frame.payload)
+            if not entry.waiter.settle(frame.payload):
+                self._hold_calls()
         else:
             entry.waiter.fail(PeerError(frame.code, frame.description, frame.details))
 
@@ -232,7 +235,21 @@ class Link:
         elif frame is not None:
             self._settle(frame)
 
+    def _hold_calls(self) -> None:
+        """A call that comes right behind an answer waits until the answer has taken effect."""
+        if self._held is None:
+            self._held = []
+            self._loop.call_soon(self._release_calls)
+
+    def _release_calls(self) -> None:
+        held, self._held = self._held or [], None
+        for call in held:
+            self._accept(call)
+
     def _accept(self, call: Call) -> None:
+        if self._held is not None:
+            self._held.append(call)
+            return
         if call.message_id in self._open_ids:
             log.warning("call_ignored", peer=self.peer, message_id=call.message_id, because="its id is in use")
             return

@@ -35,12 +35,14 @@ class Reply(asyncio.Future[T], Generic[T]):
         self._asyncio_future_blocking = False  # whoever awaited it is not a task
         self._go_on = go_on
 
-    def settle(self, result: T) -> None:
-        """Set the result, unless whoever waited has left."""
+    def settle(self, result: T) -> bool:
+        """Set the result, unless whoever waited has left; False if it takes effect in the next turn only."""
         if not self.done():
             self.set_result(result)
-            if self._go_on is not None:
-                self._go_on()
+            if self._go_on is None:
+                return False
+            self._go_on()
+        return True
 
     def fail(self, error: Exception) -> None:
         """Set an exception, unless whoever waited has left."""

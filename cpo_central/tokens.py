@@ -38,7 +38,7 @@ class TokenStore:
 
     def find(self, id_tag: str) -> Standing | None:
         """The token of one of our drivers."""
-        row = self._database.reader.execute(
+        row = self._database.glance.execute(
             f"SELECT {STANDING} FROM own_token WHERE id_key = ?", (id_key(id_tag),)
         ).fetchone()
         return None if row is None else Standing.read(*row)

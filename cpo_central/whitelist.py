@@ -41,7 +41,7 @@ class WhitelistStore:
 
     def find(self, id_tag: str) -> Standing | None:
         """The token, if the list in use holds it."""
-        row = self._database.reader.execute(
+        row = self._database.glance.execute(
             f"SELECT {STANDING} FROM whitelist WHERE epoch = ? AND id_key = ?",
             (self.current.epoch, id_key(id_tag)),
         ).fetchone()

@@ -82,7 +82,7 @@ class SqliteTokens:
 
     def find(self, id_tag: str) -> HeldToken | None:
         """The token, by exact match without case; also one that was deleted."""
-        row = self._database.reader.execute(
+        row = self._database.glance.execute(
             "SELECT status, expiry_date, parent_id_tag, deleted, home FROM tokens WHERE id_key = ?",
             (id_key(id_tag),),
         ).fetchone()

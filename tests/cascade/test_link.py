@@ -21,7 +21,7 @@ from cascade.errors import (
     PeerError,
     SecurityFaultError,
 )
-from cascade.frames import Call, Payload
+from cascade.frames import Call, CallResult, Payload, encode
 from cascade.link import Handler, Link, LinkLimits
 from cascade.ocpp16 import SUBPROTOCOL, WINDOWED_SUBPROTOCOL
 from cascade.server import LinkServer
@@ -759,3 +759,29 @@ async def test_frames_are_shown_while_tracing_is_on(peer: PeerFactory, logs: Log
         ("received", "CALL"),
         ("sent", "CALLRESULT"),
     ] * 2
+
+
+async def test_a_call_right_behind_an_answer_finds_it_in_effect(link_pair: PairFactory) -> None:
+    known: list[Payload] = []
+    seen: list[list[Payload]] = []
+
+    async def look(_: Call) -> Payload:
+        seen.append(known.copy())
+        return {"status": "Accepted"}
+
+    never = asyncio.get_running_loop().create_future()
+    pair = await link_pair(
+        server_handlers={"Heartbeat": lambda _: never}, client_handlers={"RemoteStopTransaction": look}
+    )
+
+    async def ask() -> None:
+        known.append(await pair.client.call("Heartbeat", {}, message_id="asked"))
+
+    asking = asyncio.create_task(ask())
+    await asyncio.sleep(0)
+    now = {"currentTime": "2026-01-01T00:00:00Z"}
+    pair.client._receive(encode(CallResult("asked", now)).decode())
+    pair.client._receive(encode(Call("behind", "RemoteStopTransaction", {"transactionId": 1})).decode())
+    await asking
+    await asyncio.sleep(0)
+    assert seen == [[now]]

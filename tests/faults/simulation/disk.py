@@ -59,7 +59,7 @@ class SimulatedDatabase(Database):
     def __init__(self, disk: Disk, node: Node, rng: random.Random) -> None:
         self.schema_versions = (1, 1)
         self.revision = 0
-        self.reader = self._writer = disk.connection
+        self.reader = self.glance = self._writer = disk.connection
         self._path = Path("simulated")
         self._disk = disk
         self._node = node

@@ -127,11 +127,13 @@ async def test_a_cdr_that_the_disk_does_not_take_is_not_acknowledged(store: Sqli
     ],
 )
 async def test_plans(store: SqliteStore, query: Callable[[SqliteStore], object], index: str) -> None:
-    reader = store._database.reader
+    reader, glance = store._database.reader, store._database.glance
     ran: list[str] = []
-    reader.set_trace_callback(ran.append)
+    for connection in (reader, glance):
+        connection.set_trace_callback(ran.append)
     query(store)
-    reader.set_trace_callback(None)
+    for connection in (reader, glance):
+        connection.set_trace_callback(None)
     plans = [
         " / ".join(row[3] for row in reader.execute(f"EXPLAIN QUERY PLAN {statement}"))
         for statement in ran
