@@ -4,6 +4,8 @@ A service writes one line for each authorization, so these are cheap, and out of
 within a few milliseconds is rendered and written together. A process that has just answered then has nothing
 left to do, and the next one can have its processor. What is a warning or worse is written at once, after all
 that came before it.
+
+A log that cannot be written, say on a full disk, is no reason to stop: its lines are lost, and counted.
 """
 
 import asyncio
@@ -35,12 +37,12 @@ class Lines:
     def __init__(self, stream: BinaryIO) -> None:
         self._stream = stream
         self._waiting: list[EventDict] = []
+        self._lost = 0
 
     def write(self, line: bytes) -> None:
         """Write a line now, after those that wait."""
         self.flush()
-        self._stream.write(line + b"\n")
-        self._stream.flush()
+        self._put([line])
 
     debug = info = warning = error = critical = exception = msg = write
 
@@ -57,8 +59,18 @@ class Lines:
         """Write what waits."""
         events, self._waiting = self._waiting, []
         if events:
-            self._stream.write(b"\n".join([*map(_line, events), b""]))
+            self._put([_line(event) for event in events])
+
+    def _put(self, lines: list[bytes]) -> None:
+        if self._lost:
+            lines = [_line({"event": "log_lines_lost", "level": "warning", "count": self._lost}), *lines]
+        try:
+            self._stream.write(b"\n".join([*lines, b""]))
             self._stream.flush()
+        except OSError:
+            self._lost += len(lines) - (self._lost > 0)
+        else:
+            self._lost = 0
 
 
 def set_up_logs(level: str, *, service: str) -> None:

@@ -1,3 +1,5 @@
+import errno
+import io
 import os
 import sys
 from collections.abc import Iterator
@@ -8,7 +10,7 @@ import structlog
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cascade.logs import masked, set_up_logs
+from cascade.logs import Lines, masked, set_up_logs
 
 Stderr = pytest.CaptureFixture[bytes]
 
@@ -69,6 +71,37 @@ def test_a_person_at_a_terminal_gets_text(stderr: Stderr, monkeypatch: pytest.Mo
     assert "9000" in seen
     assert not seen.startswith("{")
     assert stderr.readouterr() == (b"", b"")
+
+
+class Full(io.RawIOBase):
+    """A file on a disk that is full, until there is space."""
+
+    def __init__(self) -> None:
+        self.is_full = True
+        self.text = b""
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: bytes) -> int:  # type: ignore[override] # no other buffer comes here
+        if self.is_full:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        self.text += bytes(data)
+        return len(data)
+
+
+def test_lines_that_cannot_be_written_are_lost_and_counted() -> None:
+    file = Full()
+    lines = Lines(file)  # type: ignore[arg-type] # without the buffer, which would keep some of them
+    lines.write(orjson.dumps({"event": "first"}))
+    lines.write_soon({"event": "second"})
+    lines.write(orjson.dumps({"event": "third"}))
+    file.is_full = False
+    lines.write(orjson.dumps({"event": "fourth"}))
+    lines.write(orjson.dumps({"event": "fifth"}))
+    lost, *written = [orjson.loads(line) for line in file.text.splitlines()]
+    assert lost == {"event": "log_lines_lost", "level": "warning", "count": 3}
+    assert [line["event"] for line in written] == ["fourth", "fifth"]
 
 
 @given(st.text(max_size=20))

@@ -45,7 +45,7 @@ class Charger:
                 "meterStart": 1000 * number,
                 "timestamp": utc_text(datetime.now(UTC)),
             }
-            transaction_id = (await self._insist("StartTransaction", start))["transactionId"]
+            transaction_id = (await self.insist("StartTransaction", start))["transactionId"]
             await asyncio.sleep(self._rng.uniform(0.0, 0.2))
             stop = {
                 "transactionId": transaction_id,
@@ -53,26 +53,30 @@ class Charger:
                 "meterStop": 1000 * number + 900,
                 "timestamp": utc_text(datetime.now(UTC)),
             }
-            await self._insist("StopTransaction", stop)
-        await self._hang_up()
+            await self.insist("StopTransaction", stop)
+        await self.hang_up()
 
     async def _be_let_in(self, id_tag: str) -> None:
         while True:
-            answer = await self._insist("Authorize", {"idTag": id_tag})
+            answer = await self.insist("Authorize", {"idTag": id_tag})
             if answer["idTagInfo"]["status"] == "Accepted":
                 return
             await asyncio.sleep(AGAIN_S)
 
-    async def _insist(self, action: str, payload: Payload) -> Payload:
+    async def insist(self, action: str, payload: Payload) -> Payload:
         """Say it, on new links if need be, until it is answered with a result."""
         while True:
             try:
-                link = self._link or await self._dial()
-                return await link.call(action, payload)
+                return await self.call(action, payload)
             except CallFailed as error:
                 if isinstance(error, LinkLostError):
-                    await self._hang_up()
+                    await self.hang_up()
                 await asyncio.sleep(AGAIN_S)
+
+    async def call(self, action: str, payload: Payload) -> Payload:
+        """Say it once, on a new link if there is none; raises CallFailed."""
+        link = self._link or await self._dial()
+        return await link.call(action, payload)
 
     async def _dial(self) -> Link:
         connection = await dial(self._url, subprotocols=[SUBPROTOCOL], max_size=65_536, open_timeout_s=2.0)
@@ -81,7 +85,8 @@ class Charger:
         await self._link.call("BootNotification", BOOT)
         return self._link
 
-    async def _hang_up(self) -> None:
+    async def hang_up(self) -> None:
+        """Close the link, if there is one."""
         link, self._link = self._link, None
         if link is not None:
             await link.close()

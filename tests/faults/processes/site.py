@@ -1,18 +1,21 @@
 """A hub and three central systems as processes on real files, which can be killed and started again."""
 
 import asyncio
+import contextlib
 import os
 import resource
+import secrets
 import signal
 import socket
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 from argon2 import PasswordHasher
 
 from benchmarks.systems.services import Service
+from scenarios.process import Event
 from tests.faults.processes.network import FaultyProxy
 from tests.faults.simulation.ledgers import Ledgers
 from tests.faults.simulation.parties import OPERATORS, central_image, hub_image
@@ -23,14 +26,18 @@ HUB = "hub"
 MODES = {"A": "hub", "B": "peer,hub", "C": "hub"}
 
 
+LISTENING = range(10_000, 30_000)
+"""Below the ports that the kernel gives to outgoing connections: nobody takes one while its process is dead."""
+
+
 def free_ports(count: int) -> list[int]:
     """Ports of the loopback interface that nobody listens on at the moment."""
-    probes = [socket.socket() for _ in range(count)]
-    for probe in probes:
-        probe.bind(("127.0.0.1", 0))
-    ports = [probe.getsockname()[1] for probe in probes]
-    for probe in probes:
-        probe.close()
+    ports: list[int] = []
+    while len(ports) < count:
+        port = secrets.choice(LISTENING)
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            ports.append(port)
     return ports
 
 
@@ -109,6 +116,10 @@ class Site:
             "CPO_CDR_RETRY_CAP_S": "0.5",
         }
 
+    async def event(self, name: str, event: str) -> Event:
+        """What a process has logged, or will within a minute."""
+        return await self._running[name].event(event)
+
     # --- faults ---------------------------------------------------------------------------------------------
 
     def holding(self, name: str) -> asyncio.Lock:
@@ -158,7 +169,7 @@ class Site:
         with self._ledgers() as ledgers:
             return ledgers.at_home()
 
-    @contextmanager
+    @contextlib.contextmanager
     def _ledgers(self) -> Iterator[Ledgers]:
         with ExitStack() as opened:
             hub, *centrals = (
