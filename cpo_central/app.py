@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Coroutine
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import structlog
 
@@ -15,14 +15,22 @@ from cascade.roaming.tokens import WhitelistChanged
 from cascade.service import first_to_end, server_tls
 from cascade.trace import FrameTrace
 from cpo_central import charger_server, peer_server
+from cpo_central.acceptance import Registration
+from cpo_central.api_keys import ApiKeyStore
 from cpo_central.authorization import Mode
 from cpo_central.authorizer import Authorizer
 from cpo_central.cdr_store import CdrStore
-from cpo_central.charger_desk import ChargerDesk
+from cpo_central.charge_points import ChargePointStore
+from cpo_central.charger_desk import ChargerDesk, Intervals
+from cpo_central.charger_gate import ChargerGate
 from cpo_central.charger_server import ChargerServer
 from cpo_central.delivery import Delivery, StatusDesk
+from cpo_central.events import Events
 from cpo_central.home import Home
 from cpo_central.hub_client import HubAddress, HubClient
+from cpo_central.local_lists import LocalLists
+from cpo_central.notice_desk import NoticeDesk
+from cpo_central.notices import NoticeStore
 from cpo_central.peer_client import PeerClient
 from cpo_central.peer_server import PeerServer
 from cpo_central.publication import Publication
@@ -32,11 +40,21 @@ from cpo_central.settings import CentralSettings, client_tls
 from cpo_central.ticket_key import TicketKeyStore
 from cpo_central.tokens import TokenStore
 from cpo_central.transactions import TransactionStore
+from cpo_central.users import UserStore
 from cpo_central.whitelist import WhitelistStore
+
+if TYPE_CHECKING:
+    from cpo_central.rest.server import RestServer
 
 log = structlog.get_logger()
 
-GRACE_S = 10.0
+_NEWCOMERS = {
+    "accept": Registration.ACCEPTED,
+    "pending": Registration.PENDING,
+    "reject": Registration.REJECTED,
+}
+
+GRACE_S = 10
 """How long what is being answered may take when we stop."""
 
 
@@ -87,15 +105,30 @@ class Central:
             peers=self._peers,
             retry_s=(settings.cdr_retry_base_s, settings.cdr_retry_cap_s),
         )
+        self._authorizer = Authorizer(
+            tokens=tokens, whitelist=whitelist, modes=settings.modes, hub=self._hub, peers=self._peers
+        )
+        self.charge_points = ChargePointStore(self._database, _NEWCOMERS[settings.new_charge_points])
+        self._events = Events()
         desk = ChargerDesk(
+            charge_points=self.charge_points,
             transactions=TransactionStore(self._database, settings.operator_id),
-            authorizer=Authorizer(
-                tokens=tokens, whitelist=whitelist, modes=settings.modes, hub=self._hub, peers=self._peers
-            ),
-            heartbeat_interval_s=settings.heartbeat_interval_s,
+            authorizer=self._authorizer,
+            events=self._events,
+            intervals=Intervals(settings.heartbeat_interval_s, settings.boot_retry_interval_s),
             on_cdr=self._delivery.wake,
         )
-        self._chargers = ChargerServer(desk=desk, limits=limits, trace=self.trace)
+        notices = NoticeStore(self._database)
+        notice_desk = NoticeDesk(charge_points=self.charge_points, notices=notices)
+        gate = ChargerGate(self.charge_points, required=settings.charger_credentials == "required")
+        self.chargers = ChargerServer(
+            gate=gate.admit,
+            operations={**desk.operations, **notice_desk.operations},
+            charge_points=self.charge_points,
+            events=self._events,
+            limits=limits,
+            trace=self.trace,
+        )
         self._peer_server = PeerServer(
             operator_id=settings.operator_id,
             ticket_key=ticket_key,
@@ -104,15 +137,42 @@ class Central:
             trace=self.trace,
         )
 
+        self._rest = None if settings.rest_port is None else self._make_rest(tokens, notices)
+
+    def _make_rest(self, tokens: TokenStore, notices: NoticeStore) -> "RestServer":
+        # whoever has no use for it need not wait for its packages to load
+        from cpo_central.rest.api import create
+        from cpo_central.rest.parts import Parts
+        from cpo_central.rest.server import RestServer
+
+        parts = Parts(
+            database=self._database,
+            keys=ApiKeyStore(self._database),
+            tokens=tokens,
+            tokens_changed=self._hub.tokens_may_have_changed,
+            users=UserStore(self._database),
+            charge_points=self.charge_points,
+            notices=notices,
+            chargers=self.chargers,
+            local_lists=LocalLists(chargers=self.chargers, charge_points=self.charge_points, tokens=tokens),
+            events=self._events,
+        )
+        return RestServer(create(parts), grace_s=GRACE_S)
+
     @property
     def port(self) -> int:
         """The port for chargers."""
-        return self._chargers.port
+        return self.chargers.port
 
     @property
     def peer_port(self) -> int | None:
         """The port for peers, if there is a peer server."""
         return None if self._settings.peer_port is None else self._peer_server.port
+
+    @property
+    def rest_port(self) -> int | None:
+        """The port of the REST interface, if there is one."""
+        return None if self._rest is None else self._rest.port
 
     async def start(self) -> None:
         """Listen, and link to the hub.
@@ -129,6 +189,8 @@ class Central:
         self._run(self._watch())
         self._run(self._delivery.run())
         self._run(self._home.run())
+        if self._rest is not None:
+            self._run(self._rest.run())
         if settings.hub_url is not None and settings.hub_credential is not None:
             address = HubAddress(
                 url=settings.hub_url,
@@ -144,17 +206,20 @@ class Central:
         settings, tls, peer_url = self._settings, self._server_tls, None
         port, name = settings.port, "CPO_PORT"
         try:
-            await self._chargers.start(settings.host, port, tls)
+            await self.chargers.start(settings.host, port, tls)
             if settings.peer_port is not None:
                 port, name = settings.peer_port, "CPO_PEER_PORT"
                 await self._peer_server.start(settings.peer_host, port, tls)
                 peer_url = settings.peer_url or self._url(
                     settings.peer_host, self._peer_server.port, peer_server.PREFIX
                 )
+            if self._rest is not None and settings.rest_port is not None:
+                port, name = settings.rest_port, "CPO_REST_PORT"
+                self._rest.listen(settings.rest_host, port, tls)
         except OSError as error:
             raise SetupError(f"cannot listen on port {port}: {error}; set {name} to another") from error
-        url = self._url(settings.host, self._chargers.port, charger_server.PREFIX)
-        log.info("listening", url=url, peer_url=peer_url)
+        url = self._url(settings.host, self.chargers.port, charger_server.PREFIX)
+        log.info("listening", url=url, peer_url=peer_url, rest_port=self.rest_port)
         return peer_url
 
     def _url(self, host: str, port: int, path: str) -> str:
@@ -170,6 +235,7 @@ class Central:
             if await self._database.changed_elsewhere():
                 self._hub.tokens_may_have_changed()
                 self._delivery.wake()
+                await self.charge_points.refresh()
 
     async def broken(self) -> None:
         """Wait for a part that must not end to end, and raise what it ended with."""
@@ -178,7 +244,9 @@ class Central:
     async def stop(self) -> None:
         """Answer what is being asked, and close everything."""
         log.info("stopping")
-        await self._chargers.stop(GRACE_S)
+        self._events.close()
+        # commands that wait for a charger's answer end with its link
+        await asyncio.gather(self.chargers.stop(GRACE_S), *([] if self._rest is None else [self._rest.stop()]))
         await self._peer_server.stop(GRACE_S)
         for task in self._tasks:
             task.cancel()

@@ -10,21 +10,25 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
+from uuid import UUID
 
 from cascade.database import Database
 from cascade.errors import RoamingRefused
 from cascade.roaming.cdrs import Authorization, Cdr, CdrReceipt, CdrStatus, DeliveryStatus, ReceiptStatus
 from cascade.roaming.model import id_key, utc_text
+from cpo_central import refusals
 from cpo_central.cdrs import (
     AUTHORIZATION_AGE_MAX,
     CdrFacts,
     HomeAuthorization,
+    Original,
     Recorded,
     Refuse,
     Repeat,
     Take,
     judge,
 )
+from cpo_central.invoices import add_line
 from cpo_central.tokens import find_own
 
 
@@ -86,8 +90,9 @@ class ReceivedCdr:
 def queue(connection: sqlite3.Connection, cdr: Cdr, now: datetime) -> None:
     """Write a CDR and its outbox row; part of the transaction that ends the session."""
     connection.execute(
-        "INSERT INTO cdr (cdr_id, body, digest, route, home_operator_id, status, queued_at) "
-        "VALUES (?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO cdr "
+        "(cdr_id, body, digest, route, home_operator_id, status, queued_at, credit_reference_id) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
         (
             str(cdr.cdr_id),
             cdr.wire(),
@@ -96,9 +101,14 @@ def queue(connection: sqlite3.Connection, cdr: Cdr, now: datetime) -> None:
             cdr.home_operator_id,
             CdrState.QUEUED,
             utc_text(now),
+            _reference(cdr),
         ),
     )
     connection.execute("INSERT INTO outbox (cdr_id) VALUES (?)", (str(cdr.cdr_id),))
+
+
+def _reference(cdr: Cdr) -> str | None:
+    return None if cdr.credit_reference_id is None else str(cdr.credit_reference_id)
 
 
 class CdrStore:
@@ -166,14 +176,23 @@ class CdrStore:
         await self._database.write(job)
 
     async def resend(self, cdr_id: str) -> CdrState | None:
-        """Put a parked CDR back; returns the state it was in, or None if there is no such CDR."""
+        """Put a parked CDR back, and its credit with it; returns the state it was in, or None if there is none.
+
+        Without its credit, what was to be corrected would be billed.
+        """
 
         def job(connection: sqlite3.Connection) -> CdrState | None:
             row = connection.execute("SELECT status FROM cdr WHERE cdr_id = ?", (cdr_id,)).fetchone()
             if row is not None and row[0] == CdrState.PARKED:
-                connection.execute("UPDATE outbox SET parked = 0 WHERE cdr_id = ?", (cdr_id,))
                 connection.execute(
-                    "UPDATE cdr SET status = ?, reason = NULL WHERE cdr_id = ?", (CdrState.QUEUED, cdr_id)
+                    "UPDATE cdr SET status = ?, reason = NULL "
+                    "WHERE (cdr_id = ?2 OR credit_reference_id = ?2) AND status = ?3",
+                    (CdrState.QUEUED, cdr_id, CdrState.PARKED),
+                )
+                connection.execute(
+                    "UPDATE outbox SET parked = 0 WHERE cdr_id IN ("
+                    "SELECT cdr_id FROM cdr WHERE cdr_id = ?1 OR credit_reference_id = ?1)",
+                    (cdr_id,),
                 )
             return None if row is None else CdrState(row[0])
 
@@ -233,8 +252,18 @@ class CdrStore:
             )
         )
 
+    async def prune(self, before: datetime) -> int:
+        """Forget what we answered or refused before a moment; returns how many answers and refusals."""
+
+        def job(connection: sqlite3.Connection) -> int:
+            answers = connection.execute("DELETE FROM home_authorization WHERE at < ?", (before.timestamp(),))
+            refused = connection.execute("DELETE FROM refused_cdr WHERE refused_at < ?", (utc_text(before),))
+            return answers.rowcount + refused.rowcount
+
+        return await self._database.write(job)
+
     async def take(self, cdr: Cdr, sender: str | None, now: datetime) -> CdrReceipt:
-        """Take a CDR of one of our drivers' sessions; it is committed when the receipt comes back.
+        """Take a CDR of one of our drivers' sessions, and price it; both are committed when the receipt comes.
 
         Args:
             cdr: the record.
@@ -242,19 +271,24 @@ class CdrStore:
             now: the time of its arrival.
 
         Raises:
-            RoamingRefused: we do not take it.
+            RoamingRefused: we do not take it, and have noted why.
         """
 
-        def job(connection: sqlite3.Connection) -> CdrReceipt:
-            match judge(cdr, _facts(connection, cdr, sender)):
+        def job(connection: sqlite3.Connection) -> CdrReceipt | Refuse:
+            judgement = judge(cdr, _facts(connection, cdr, sender))
+            match judgement:
                 case Repeat(receipt):
                     return receipt
-                case Refuse(code, detail):
-                    raise RoamingRefused(code, detail)
+                case Refuse():
+                    refusals.note(connection, cdr, sender, judgement, now)
+                    return judgement
                 case Take(status):
                     return _store(connection, cdr, sender, status, now)
 
-        return await self._database.write(job)
+        outcome = await self._database.write(job)
+        if isinstance(outcome, Refuse):
+            raise RoamingRefused(outcome.code, outcome.detail)
+        return outcome
 
     async def received(self) -> list[ReceivedCdr]:
         """Every CDR that we have taken, the oldest first."""
@@ -280,6 +314,26 @@ def _facts(connection: sqlite3.Connection, cdr: Cdr, sender: str | None) -> CdrF
         stored=None if stored is None else CdrReceipt.model_validate_json(stored[0]),
         is_ours=find_own(connection, cdr.id_tag) is not None,
         authorizations=_authorizations(connection, cdr),
+        original=_original(connection, cdr),
+    )
+
+
+def _original(connection: sqlite3.Connection, credit: Cdr) -> Original | None:
+    reference = _reference(credit)
+    if reference is None:
+        return None
+    row = connection.execute(
+        "SELECT body, receipt, (SELECT cdr_id FROM received_cdr WHERE credit_reference_id = ?1) "
+        "FROM received_cdr WHERE cdr_id = ?1",
+        (reference,),
+    ).fetchone()
+    if row is None:
+        return None
+    body, receipt, cancelled_by = row
+    return Original(
+        cdr=Cdr.model_validate_json(body),
+        status=CdrReceipt.model_validate_json(receipt).status,
+        cancelled_by=None if cancelled_by is None else UUID(cancelled_by),
     )
 
 
@@ -301,7 +355,18 @@ def _store(
 ) -> CdrReceipt:
     receipt = CdrReceipt(cdr_id=cdr.cdr_id, digest=cdr.digest(), received_at=now, status=status)
     connection.execute(
-        "INSERT INTO received_cdr VALUES (?, ?, ?, ?, ?, ?)",
-        (str(cdr.cdr_id), cdr.wire(), receipt.digest, sender, receipt.wire(), utc_text(now)),
+        "INSERT INTO received_cdr (cdr_id, body, digest, sent_by, receipt, received_at, credit_reference_id) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?)",
+        (
+            str(cdr.cdr_id),
+            cdr.wire(),
+            receipt.digest,
+            sender,
+            receipt.wire(),
+            utc_text(now),
+            _reference(cdr),
+        ),
     )
+    refusals.forget(connection, receipt)
+    add_line(connection, cdr, now)
     return receipt

@@ -1,7 +1,8 @@
 """Charge Detail Records, the decisions: which of our sessions owes one, and which of others' we take.
 
 A session owes a CDR if it was not our own driver's and the authorization that it started with was Accepted.
-A CDR that comes to us as the home operator is taken once: the same body gets the same receipt for ever.
+A CDR that comes to us as the home operator is taken once: the same body gets the same receipt for ever. A
+credit is taken for what we have taken, also if the driver has left us since.
 """
 
 from collections.abc import Sequence
@@ -10,8 +11,17 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from cascade.frames import Payload
-from cascade.roaming.cdrs import Authorization, Cdr, CdrReceipt, ReceiptStatus
+from cascade.roaming.cdrs import (
+    UNKNOWN_ORIGINAL,
+    Authorization,
+    Cdr,
+    CdrReceipt,
+    ReceiptStatus,
+    objection_to_credit,
+)
 from cpo_central.authorization import DecidedBy
+
+CONCURRENT_TX = "ConcurrentTx"
 
 AUTHORIZATION_AGE_MAX = timedelta(hours=24)
 """How long before a session an authorization may have been given."""
@@ -47,10 +57,18 @@ class Transaction:
     """Wh"""
     started_at: datetime
     info: Payload
+    """OCPP's IdTagInfo, as it was decided."""
     decided_by: DecidedBy
     reference: str | None
     home_operator_id: str | None
     stop: Stop | None
+    concurrent: bool = False
+    """Whether its token was charging elsewhere when it started."""
+
+    @property
+    def answer(self) -> Payload:
+        """OCPP's IdTagInfo, as the charger is told."""
+        return {**self.info, "status": CONCURRENT_TX} if self.concurrent else self.info
 
 
 _ROAMING = {
@@ -63,6 +81,9 @@ _ROAMING = {
 def due(transaction: Transaction, stop: Stop, operator_id: str) -> Cdr | None:
     """The CDR of a session that ends now, if it owes one.
 
+    That a charger was told ConcurrentTx is no reason not to bill what it gave all the same; if it obeyed, and
+    gave nothing, there was no session.
+
     Args:
         transaction: the session.
         stop: its end.
@@ -70,6 +91,8 @@ def due(transaction: Transaction, stop: Stop, operator_id: str) -> Cdr | None:
     """
     authorization = _ROAMING.get(transaction.decided_by)
     if authorization is None or transaction.info["status"] != "Accepted":
+        return None
+    if transaction.concurrent and stop.meter_stop == transaction.meter_start:
         return None
     return Cdr(
         session_start=transaction.started_at,
@@ -111,6 +134,17 @@ class HomeAuthorization:
 
 
 @dataclass(frozen=True, slots=True)
+class Original:
+    """A CDR that we have taken and a credit names."""
+
+    cdr: Cdr
+    status: ReceiptStatus
+    """Of its receipt."""
+    cancelled_by: UUID | None
+    """The credit that has cancelled it before."""
+
+
+@dataclass(frozen=True, slots=True)
 class CdrFacts:
     """What is known when a CDR comes."""
 
@@ -122,6 +156,8 @@ class CdrFacts:
     """Whether the idTag is one of our drivers'."""
     authorizations: Sequence[Recorded]
     """Those of this idTag."""
+    original: Original | None = None
+    """For a credit: what it names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,12 +190,25 @@ def judge(cdr: Cdr, facts: CdrFacts) -> Take | Repeat | Refuse:
         if facts.stored.digest == cdr.digest():
             return Repeat(facts.stored)
         return Refuse("CdrConflict", "another CDR with this cdrId was received before")
+    return _judge_session(cdr, facts) if cdr.credit_reference_id is None else _judge_credit(cdr, facts.original)
+
+
+def _judge_session(cdr: Cdr, facts: CdrFacts) -> Take | Refuse:
     if not facts.is_ours:
         return Refuse("UnknownToken", "the idTag is not one of ours")
-    if cdr.session_end < cdr.session_start or cdr.meter_stop < cdr.meter_start:
-        return Refuse("ImplausibleCdr", "sessionEnd is before sessionStart, or meterStop less than meterStart")
+    if not cdr.is_plausible:
+        return Refuse(
+            "ImplausibleCdr", "time or energy runs backwards, or the energy is more than any session takes"
+        )
     proven = any(_proves(cdr, recorded) for recorded in facts.authorizations)
     return Take(ReceiptStatus.ACCEPTED if proven else ReceiptStatus.RECEIVED)
+
+
+def _judge_credit(credit: Cdr, original: Original | None) -> Take | Refuse:
+    if original is None:
+        return Refuse(*UNKNOWN_ORIGINAL)
+    objection = objection_to_credit(credit, original.cdr, original.cancelled_by)
+    return Take(original.status) if objection is None else Refuse(*objection)
 
 
 def _proves(cdr: Cdr, recorded: Recorded) -> bool:

@@ -1,56 +1,71 @@
-"""Answers chargers: the operations that OCPP 1.6 lets a charge point initiate (section 4).
+"""Answers chargers: the operations of the Core profile that a charge point initiates (OCPP 1.6, section 4).
 
 Requests have been checked against the standard's schemas; what these leave open is checked here.
 """
 
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import uuid4
 
 import structlog
 
-from cascade.errors import BadValueError
 from cascade.frames import Payload
-from cascade.link import Handler
 from cascade.roaming.model import utc_text
+from cpo_central.acceptance import Registration
 from cpo_central.authorizer import Authorizer
 from cpo_central.cdr_store import Route
 from cpo_central.cdrs import Stop
+from cpo_central.charge_points import ChargePointStore
+from cpo_central.charger_server import Operation
+from cpo_central.events import EventKind, Events
+from cpo_central.requests import integer, moment
 from cpo_central.transactions import MeterValue, Start, Stopped, TransactionStore
 
 log = structlog.get_logger()
 
-INTEGER_MAX = 2**63 - 1
-"""What the database holds; no meter gets there."""
+
+class Intervals(NamedTuple):
+    """What the answer to a BootNotification tells to keep to, in seconds."""
+
+    heartbeat_s: int
+    boot_retry_s: int
+    """Until a charge point that is not accepted boots again."""
 
 
 class ChargerDesk:
     """Answers chargers.
 
     Args:
+        charge_points: who chargers are.
         transactions: what chargers report.
         authorizer: decides about drivers.
-        heartbeat_interval_s: what chargers are told to keep to.
+        events: told how things stand at connectors.
+        intervals: what chargers are told to keep to.
         on_cdr: told that a CDR was queued.
     """
 
     def __init__(
         self,
         *,
+        charge_points: ChargePointStore,
         transactions: TransactionStore,
         authorizer: Authorizer,
-        heartbeat_interval_s: int,
+        events: Events,
+        intervals: Intervals,
         on_cdr: Callable[[], None],
     ) -> None:
+        self._charge_points = charge_points
         self._transactions = transactions
         self._authorizer = authorizer
-        self._heartbeat_interval_s = heartbeat_interval_s
+        self._events = events
+        self._intervals = intervals
         self._on_cdr = on_cdr
 
-    def handlers(self, charge_point_id: str) -> Mapping[str, Handler]:
-        """The handlers of one charger's link."""
-        operations = {
+    @property
+    def operations(self) -> Mapping[str, Operation]:
+        """What is answered, by action."""
+        return {
             "BootNotification": self._boot,
             "Heartbeat": self._heartbeat,
             "StatusNotification": self._status,
@@ -61,23 +76,28 @@ class ChargerDesk:
             "DataTransfer": self._data_transfer,
         }
 
-        def handler(action: str) -> Handler:
-            operation = operations[action]
-            return lambda call: operation(charge_point_id, call.payload)
-
-        return {action: handler(action) for action in operations}
-
     async def _boot(self, charge_point_id: str, request: Payload) -> Payload:
         now = datetime.now(UTC)
-        await self._transactions.record_boot(charge_point_id, request, now)
-        return {"status": "Accepted", "currentTime": utc_text(now), "interval": self._heartbeat_interval_s}
+        registration = await self._charge_points.record_boot(charge_point_id, request, now)
+        log.info(
+            "charger_booted",
+            charge_point=charge_point_id,
+            registration=registration.value,
+            vendor=request["chargePointVendor"],
+            model=request["chargePointModel"],
+            firmware=request.get("firmwareVersion"),
+        )
+        accepted = registration is Registration.ACCEPTED
+        interval_s = self._intervals.heartbeat_s if accepted else self._intervals.boot_retry_s
+        return {"status": registration.value, "currentTime": utc_text(now), "interval": interval_s}
 
     async def _heartbeat(self, _: str, __: Payload) -> Payload:
         return {"currentTime": utc_text(datetime.now(UTC))}
 
     async def _status(self, charge_point_id: str, request: Payload) -> Payload:
-        _integer(request, "connectorId", least=0)
-        await self._transactions.record_status(charge_point_id, request, datetime.now(UTC))
+        integer(request, "connectorId", least=0)
+        await self._charge_points.record_status(charge_point_id, request, datetime.now(UTC))
+        self._events.publish(EventKind.STATUS, charge_point_id, request)
         return {}
 
     async def _authorize(self, charge_point_id: str, request: Payload) -> Payload:
@@ -87,31 +107,34 @@ class ChargerDesk:
     async def _start(self, charge_point_id: str, request: Payload) -> Payload:
         start = Start(
             charge_point_id=charge_point_id,
-            connector_id=_integer(request, "connectorId", least=1),
+            connector_id=integer(request, "connectorId", least=1),
             id_tag=request["idTag"],
-            meter_start=_integer(request, "meterStart"),
-            started_at=_moment(request, "timestamp"),
+            meter_start=integer(request, "meterStart"),
+            started_at=moment(request, "timestamp"),
         )
         transaction = self._transactions.find_start(start)
         if transaction is None:
             decision = await self._authorizer.authorize_start(charge_point_id, start.id_tag)
             transaction = await self._transactions.start(start, decision, uuid4())
-        return {"transactionId": transaction.transaction_id, "idTagInfo": transaction.info}
+            details = {"transactionId": transaction.transaction_id, **_public(request)}
+            self._events.publish(EventKind.TRANSACTION_STARTED, charge_point_id, details)
+        return {"transactionId": transaction.transaction_id, "idTagInfo": transaction.answer}
 
     async def _meter_values(self, charge_point_id: str, request: Payload) -> Payload:
-        connector_id = _integer(request, "connectorId", least=0)
-        transaction_id = _integer(request, "transactionId") if "transactionId" in request else None
+        connector_id = integer(request, "connectorId", least=0)
+        transaction_id = integer(request, "transactionId") if "transactionId" in request else None
         await self._transactions.record_meter_values(
             charge_point_id, connector_id, transaction_id, _meter_values(request["meterValue"])
         )
+        self._events.publish(EventKind.METER_VALUES, charge_point_id, request)
         return {}
 
     async def _stop(self, charge_point_id: str, request: Payload) -> Payload:
         stop = Stop(
             charge_point_id=charge_point_id,
-            transaction_id=_integer(request, "transactionId"),
-            meter_stop=_integer(request, "meterStop"),
-            stopped_at=_moment(request, "timestamp"),
+            transaction_id=integer(request, "transactionId"),
+            meter_stop=integer(request, "meterStop"),
+            stopped_at=moment(request, "timestamp"),
             reason=request.get("reason"),
             id_tag=request.get("idTag"),
         )
@@ -120,6 +143,8 @@ class ChargerDesk:
         )
         if stopped is Stopped.ORPHAN:
             log.warning("orphan_stop", charge_point=charge_point_id, transaction_id=stop.transaction_id)
+        if stopped is Stopped.NOW:
+            self._events.publish(EventKind.TRANSACTION_STOPPED, charge_point_id, _public(request))
         if cdr is not None:
             log.info(
                 "cdr",
@@ -138,20 +163,10 @@ class ChargerDesk:
         return {"status": "UnknownVendorId"}
 
 
+def _public(request: Payload) -> Payload:
+    """What watchers may know of a request: who holds an idTag can charge with it."""
+    return {field: value for field, value in request.items() if field != "idTag"}
+
+
 def _meter_values(values: list[dict[str, Any]]) -> list[MeterValue]:
-    return [MeterValue(value["timestamp"], value["sampledValue"]) for value in values]
-
-
-def _integer(request: Payload, field: str, *, least: int = -INTEGER_MAX) -> int:
-    value: int = request[field]
-    if not least <= value <= INTEGER_MAX:
-        raise BadValueError(f"{field}: {value} is less than {least} or more than {INTEGER_MAX}")
-    return value
-
-
-def _moment(request: Payload, field: str) -> datetime:
-    """A moment in UTC. The schema knows that it is RFC 3339, which has moments that no calendar has."""
-    try:
-        return datetime.fromisoformat(request[field].upper()).astimezone(UTC)
-    except (ValueError, OverflowError) as error:
-        raise BadValueError(f"{field}: {request[field]} is no moment: {error}") from None
+    return [MeterValue(utc_text(moment(value, "timestamp")), value["sampledValue"]) for value in values]

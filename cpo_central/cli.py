@@ -4,13 +4,25 @@ The commands that look into the database, or change it, work while the server ru
 change. What they need is imported when they run, so that `--help` is quick.
 """
 
-from collections.abc import Coroutine
 from pathlib import Path
-from typing import Annotated, Any, NoReturn, TypeVar
+from typing import Annotated
+from uuid import UUID
 
 import typer
 
-T = TypeVar("T")
+from cascade.errors import CascadeError
+from cpo_central.acceptance import Registration
+from cpo_central.billing_cli import invoices, ledger, settlement, tariffs_app
+from cpo_central.command_line import (
+    CENTRAL_SQLITE,
+    FAILED,
+    MISUSED,
+    AsJson,
+    DatabaseFile,
+    existing,
+    run,
+    stop,
+)
 
 app = typer.Typer(
     name="cpo-central",
@@ -20,38 +32,16 @@ app = typer.Typer(
 )
 tokens_app = typer.Typer(help="The tokens of our own drivers.", no_args_is_help=True)
 cdrs_app = typer.Typer(help="Charge Detail Records.", no_args_is_help=True)
+charge_points_app = typer.Typer(help="Our charge points.", no_args_is_help=True)
 app.add_typer(tokens_app, name="tokens")
 app.add_typer(cdrs_app, name="cdrs")
-
-FAILED, MISUSED = 1, 2
-
-DatabaseFile = Annotated[
-    Path, typer.Option("--database", envvar="CPO_DATABASE", help="The SQLite database.", show_default=True)
-]
-AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")]
-CENTRAL_SQLITE = Path("central.sqlite")
-
-
-def _stop(message: str, code: int = FAILED) -> NoReturn:
-    typer.echo(f"cpo-central: {message}", err=True)
-    raise typer.Exit(code)
-
-
-def _run(work: Coroutine[Any, Any, T]) -> T:
-    import asyncio
-
-    from cascade.errors import SetupError
-
-    try:
-        return asyncio.run(work)
-    except SetupError as error:
-        _stop(str(error))
-
-
-def _existing(database: Path) -> Path:
-    if not database.exists():
-        _stop(f"there is no database {database}: say where it is with --database or CPO_DATABASE")
-    return database
+app.add_typer(charge_points_app, name="charge-points")
+api_keys_app = typer.Typer(help="The keys of the REST interface.", no_args_is_help=True)
+app.add_typer(api_keys_app, name="api-keys")
+app.add_typer(tariffs_app, name="tariffs")
+app.command()(invoices)
+app.command()(settlement)
+app.command()(ledger)
 
 
 @app.command()
@@ -65,8 +55,12 @@ def serve(
     peer_port: Annotated[int | None, typer.Option(help="The port for peers; 0 takes a free one.")] = None,
     peer_host: Annotated[str | None, typer.Option(help="The address to listen on for peers.")] = None,
     peer_url: Annotated[str | None, typer.Option(help="The address that peers are told.")] = None,
+    rest_port: Annotated[int | None, typer.Option(help="The port for REST; 0 takes a free one.")] = None,
+    rest_host: Annotated[str | None, typer.Option(help="The address to listen on for REST.")] = None,
     id_tag_prefixes: Annotated[str | None, typer.Option(help="How our idTags begin, with commas.")] = None,
     heartbeat_interval_s: Annotated[int | None, typer.Option(help="What chargers keep to.")] = None,
+    new_charge_points: Annotated[str | None, typer.Option(help="accept, pending or reject.")] = None,
+    charger_credentials: Annotated[str | None, typer.Option(help="optional or required.")] = None,
     call_timeout_s: Annotated[float | None, typer.Option(help="How long a call waits.")] = None,
     peer_idle_s: Annotated[float | None, typer.Option(help="When an unused peer link closes.")] = None,
     log_level: Annotated[str | None, typer.Option(help="debug, info, warning or error.")] = None,
@@ -88,12 +82,12 @@ def serve(
     try:
         settings = configuration.load(overrides)
     except SetupError as error:
-        _stop(str(error), MISUSED)
+        stop(str(error), MISUSED)
     set_up_logs(settings.log_level, service="cpo-central")
     try:
         uvloop.run(until_stopped(Central(settings)))
     except SetupError as error:
-        _stop(str(error))
+        stop(str(error))
 
 
 @tokens_app.command("add")
@@ -107,13 +101,14 @@ def tokens_add(
 ) -> None:
     """Add a token, or change the one that is there."""
     from cpo_central import commands
+    from cpo_central.token_csv import read_token
 
     row = {"idTag": id_tag, "status": status, "expiryDate": expiry_date, "parentIdTag": parent_id_tag}
     try:
-        token = commands.read_token(row)
+        token = read_token(row)
     except ValueError as error:
-        _stop(str(error), MISUSED)
-    _run(commands.put_tokens(database, [token]))
+        stop(str(error), MISUSED)
+    run(commands.put_tokens(database, [token]))
     commands.show_tokens([commands.describe(token)], as_json=as_json)
 
 
@@ -127,10 +122,10 @@ def tokens_import(
     from cpo_central import commands
 
     try:
-        tokens, faults = commands.read_csv(file)
+        tokens, faults = commands.read_tokens(file)
     except (OSError, ValueError) as error:
-        _stop(f"{file} cannot be read: {error}", MISUSED)
-    _run(commands.put_tokens(database, tokens))
+        stop(f"{file} cannot be read: {error}", MISUSED)
+    run(commands.put_tokens(database, tokens))
     commands.show_import(len(tokens), faults, as_json=as_json)
     if faults:
         raise typer.Exit(FAILED)
@@ -145,9 +140,9 @@ def tokens_block(
     """Block a token."""
     from cpo_central import commands
 
-    token = _run(commands.block_token(_existing(database), id_tag))
+    token = run(commands.block_token(existing(database), id_tag))
     if token is None:
-        _stop(f"{id_tag} is not one of our tokens: `cpo-central tokens list` shows them")
+        stop(f"{id_tag} is not one of our tokens: `cpo-central tokens list` shows them")
     commands.show_tokens([commands.describe(token)], as_json=as_json)
 
 
@@ -156,7 +151,7 @@ def tokens_list(database: DatabaseFile = CENTRAL_SQLITE, as_json: AsJson = False
     """Show our tokens, and why the hub did not take one."""
     from cpo_central import commands
 
-    commands.show_tokens(_run(commands.list_tokens(_existing(database))), as_json=as_json)
+    commands.show_tokens(run(commands.list_tokens(existing(database))), as_json=as_json)
 
 
 @app.command("transactions")
@@ -164,22 +159,27 @@ def transactions(database: DatabaseFile = CENTRAL_SQLITE, as_json: AsJson = Fals
     """Show the transactions of our chargers."""
     from cpo_central import commands
 
-    commands.show_transactions(_run(commands.list_transactions(_existing(database))), as_json=as_json)
+    commands.show_transactions(run(commands.list_transactions(existing(database))), as_json=as_json)
 
 
 @cdrs_app.command("list")
 def cdrs_list(
     database: DatabaseFile = CENTRAL_SQLITE,
     received: Annotated[bool, typer.Option("--received", help="Those of our drivers elsewhere.")] = False,
+    refused: Annotated[bool, typer.Option("--refused", help="Those that we did not take.")] = False,
+    status: Annotated[str | None, typer.Option(help="Only those with this status, such as Parked.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show CDRs and what has become of them."""
+    """Show CDRs, what has become of them, and why one is parked or was rejected."""
     from cpo_central import commands
 
-    listing = (
-        commands.list_received(_existing(database)) if received else commands.list_sent(_existing(database))
-    )
-    commands.show_cdrs(_run(listing), as_json=as_json)
+    if received and refused:
+        stop("--received and --refused exclude each other", MISUSED)
+    listing = commands.list_sent
+    if received or refused:
+        listing = commands.list_received if received else commands.list_refused
+    found = run(listing(existing(database)))
+    commands.show_cdrs([one for one in found if status in {None, one["status"]}], as_json=as_json)
 
 
 @cdrs_app.command("resend")
@@ -191,9 +191,143 @@ def cdrs_resend(
     """Put a parked CDR back into the outbox."""
     from cpo_central import commands
 
-    state = _run(commands.resend(_existing(database), cdr_id))
+    state = run(commands.resend(existing(database), cdr_id))
     if state is None:
-        _stop(f"there is no CDR {cdr_id}: `cpo-central cdrs list` shows them")
+        stop(f"there is no CDR {cdr_id}: `cpo-central cdrs list` shows them")
     if state != "Parked":
-        _stop(f"CDR {cdr_id} is not parked, it is {state}")
+        hint = ": the hub's operator can offer it again, with `nap cdrs requeue`" if state == "Rejected" else ""
+        stop(f"CDR {cdr_id} is not parked, it is {state}{hint}")
     commands.show_resent(cdr_id, as_json=as_json)
+
+
+@cdrs_app.command("credit")
+def cdrs_credit(
+    cdr_id: Annotated[UUID, typer.Argument(help="The cdrId of a CDR that we have sent.")],
+    database: DatabaseFile = CENTRAL_SQLITE,
+    replace_meter_stop: Annotated[int | None, typer.Option(help="The right meterStop, in Wh.")] = None,
+    replace_session_end: Annotated[str | None, typer.Option(help="The right sessionEnd, ISO 8601.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Cancel a CDR by a credit; with a right value, also send a new CDR with it.
+
+    A CDR never changes. The credit and the new CDR get ids of their own and go the way of the first, after it.
+    """
+    from cpo_central import commands
+
+    try:
+        made = run(commands.credit(existing(database), cdr_id, replace_meter_stop, replace_session_end))
+    except ValueError as error:
+        stop(str(error), MISUSED)
+    except CascadeError as error:
+        stop(str(error))
+    commands.show_cdrs(made, as_json=as_json)
+
+
+@charge_points_app.command("list")
+def charge_points_list(database: DatabaseFile = CENTRAL_SQLITE, as_json: AsJson = False) -> None:
+    """Show the charge points that have come, or are registered."""
+    from cpo_central import charge_point_commands as commands
+
+    commands.show_charge_points(run(commands.list_charge_points(existing(database))), as_json=as_json)
+
+
+@charge_points_app.command("add")
+def charge_points_add(
+    charge_point_id: Annotated[str, typer.Argument(help="The last part of the URL that it dials.")],
+    database: DatabaseFile = CENTRAL_SQLITE,
+    registration: Annotated[Registration, typer.Option(help="What it is told.")] = Registration.ACCEPTED,
+    password_stdin: Annotated[bool, typer.Option("--password-stdin", help="Read its password.")] = False,
+    password_generated: Annotated[bool, typer.Option("--password-generated", help="Make one.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Register a charge point before it comes, or change one that is known.
+
+    One that has a password must show it whenever it connects.
+    """
+    from cpo_central import charge_point_commands as commands
+    from cpo_central.charger_gate import new_password
+
+    if password_stdin and password_generated:
+        stop("--password-stdin and --password-generated exclude each other", MISUSED)
+    given = typer.get_text_stream("stdin").readline().strip() if password_stdin else None
+    made = new_password() if password_generated else None
+    password = made if given is None else given
+    try:
+        record = run(commands.add(database, charge_point_id, registration, password))
+    except ValueError as error:
+        stop(str(error), MISUSED)
+    commands.show_added(record, made, as_json=as_json)
+
+
+@charge_points_app.command("accept")
+def charge_points_accept(
+    charge_point_id: Annotated[str, typer.Argument(help="Its id.")],
+    database: DatabaseFile = CENTRAL_SQLITE,
+    as_json: AsJson = False,
+) -> None:
+    """Accept a charge point, at once if it is connected."""
+    _register(database, charge_point_id, Registration.ACCEPTED, as_json=as_json)
+
+
+@charge_points_app.command("reject")
+def charge_points_reject(
+    charge_point_id: Annotated[str, typer.Argument(help="Its id.")],
+    database: DatabaseFile = CENTRAL_SQLITE,
+    as_json: AsJson = False,
+) -> None:
+    """Reject a charge point, at once if it is connected."""
+    _register(database, charge_point_id, Registration.REJECTED, as_json=as_json)
+
+
+def _register(database: Path, charge_point_id: str, registration: Registration, *, as_json: bool) -> None:
+    from cpo_central import charge_point_commands as commands
+
+    changed = run(commands.change(existing(database), charge_point_id, registration))
+    if changed is None:
+        stop(f"{charge_point_id} is not known: `cpo-central charge-points add` registers it")
+    commands.show_charge_points([changed], as_json=as_json)
+
+
+@api_keys_app.command("add")
+def api_keys_add(
+    name: Annotated[str, typer.Argument(help="Whose key it is.")],
+    role: Annotated[str, typer.Option(help="read, operate or admin.")],
+    database: DatabaseFile = CENTRAL_SQLITE,
+    as_json: AsJson = False,
+) -> None:
+    """Make a key, and print it: it cannot be shown again."""
+    from cpo_central import api_key_commands as commands
+    from cpo_central.api_keys import Role
+
+    if role not in list(Role):
+        stop(f"--role is one of {', '.join(Role)}", MISUSED)
+    wanted = Role(role)
+    try:
+        key = run(commands.add(database, name, wanted))
+    except ValueError as error:
+        stop(str(error), MISUSED)
+    if key is None:
+        stop(f"there is a key {name}: `cpo-central api-keys remove` takes it back")
+    commands.show_made(name, wanted, key, as_json=as_json)
+
+
+@api_keys_app.command("list")
+def api_keys_list(database: DatabaseFile = CENTRAL_SQLITE, as_json: AsJson = False) -> None:
+    """Show whose keys there are."""
+    from cpo_central import api_key_commands as commands
+
+    commands.show_keys(run(commands.list_keys(existing(database))), as_json=as_json)
+
+
+@api_keys_app.command("remove")
+def api_keys_remove(
+    name: Annotated[str, typer.Argument(help="Whose key it is.")],
+    database: DatabaseFile = CENTRAL_SQLITE,
+    as_json: AsJson = False,
+) -> None:
+    """Take a key back; a server that runs notices it within CPO_POLL_S."""
+    from cpo_central import api_key_commands as commands
+
+    if not run(commands.remove(existing(database), name)):
+        stop(f"there is no key {name}: `cpo-central api-keys list` shows them")
+    commands.show_removed(name, as_json=as_json)

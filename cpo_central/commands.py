@@ -1,80 +1,43 @@
 """What the command line does with the database, and how it shows what it finds."""
 
-import csv
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from uuid import UUID
 
 import orjson
 import typer
-from pydantic import ValidationError
-from rich.console import Console
-from rich.table import Table
 
 from cascade.database import Database
+from cascade.roaming.cdrs import Cdr
+from cascade.roaming.ledgers import read_moment
 from cascade.roaming.model import utc_text
 from cascade.roaming.tokens import Token
-from cpo_central.cdr_store import CdrState, CdrStore
+from cpo_central.cdr_store import CdrState, CdrStore, Route
 from cpo_central.cdrs import Transaction
-from cpo_central.schema import open_database
+from cpo_central.console import Record, print_json, show, with_database
+from cpo_central.corrections import correct
+from cpo_central.refusals import refused
+from cpo_central.token_csv import Fault, read_csv
 from cpo_central.tokens import TokenStore
 from cpo_central.transactions import TransactionStore
 
-T = TypeVar("T")
-Record = dict[str, Any]
-
-COLUMNS = ("idTag", "status", "expiryDate", "parentIdTag")
 IMPORTED_AT_ONCE = 1000
 """Tokens in one commit, so that a server that runs meanwhile does not wait for long."""
-
-
-class Fault(NamedTuple):
-    """A line of a CSV file that is no token."""
-
-    line: int
-    fault: str
 
 
 # --- tokens -------------------------------------------------------------------------------------------------
 
 
-def read_token(row: dict[str, str | None]) -> Token:
-    """The token that a row of text describes; empty cells are as if they were not there.
-
-    Raises:
-        ValueError: it describes none; the text says why.
-    """
-    given = {name: cell.strip() for name, cell in row.items() if cell is not None and cell.strip()}
-    try:
-        return Token.model_validate_json(orjson.dumps(given))
-    except ValidationError as error:
-        faults = error.errors(include_url=False, include_input=False)
-        raise ValueError("; ".join(f"{fault['loc'][0]}: {fault['msg']}" for fault in faults)) from None
-
-
-def read_csv(file: Path) -> tuple[list[Token], list[Fault]]:
+def read_tokens(file: Path) -> tuple[list[Token], list[Fault]]:
     """The tokens of a CSV file, and its wrong lines.
 
     Raises:
         OSError: the file cannot be read.
-        ValueError: it has no header with an `idTag`, or other columns than ours, or is not UTF-8.
+        ValueError: it is not UTF-8, or no CSV with our columns.
     """
-    tokens: list[Token] = []
-    faults: list[Fault] = []
     with file.open(newline="", encoding="utf-8-sig") as lines:
-        rows = csv.DictReader(lines, restkey="", strict=True)
-        names = [name.strip() for name in rows.fieldnames or ()]
-        if "idTag" not in names or not set(names) <= set(COLUMNS):
-            raise ValueError(f"its first line must name its columns, of {','.join(COLUMNS)}")
-        rows.fieldnames = names
-        for row in rows:
-            try:
-                if "" in row:
-                    raise ValueError(f"more than {len(names)} cells")  # noqa: TRY301
-                tokens.append(read_token(row))
-            except ValueError as error:
-                faults.append(Fault(rows.line_num, str(error)))
-    return tokens, faults
+        return read_csv(lines)
 
 
 async def put_tokens(database: Path, tokens: Sequence[Token]) -> None:
@@ -85,17 +48,17 @@ async def put_tokens(database: Path, tokens: Sequence[Token]) -> None:
         for start in range(0, len(tokens), IMPORTED_AT_ONCE):
             await store.put(tokens[start : start + IMPORTED_AT_ONCE])
 
-    await _with(database, put)
+    await with_database(database, put)
 
 
 async def block_token(database: Path, id_tag: str) -> Token | None:
     """Block a token; None if it is not ours."""
-    return await _with(database, lambda opened: TokenStore(opened).block(id_tag))
+    return await with_database(database, lambda opened: TokenStore(opened).block(id_tag))
 
 
 async def list_tokens(database: Path) -> list[Record]:
     """Our tokens."""
-    found = await _with(database, lambda opened: TokenStore(opened).all())
+    found = await with_database(database, lambda opened: TokenStore(opened).all())
     return [describe(own.token, own.rejection) for own in found]
 
 
@@ -112,7 +75,7 @@ def describe(token: Token, rejection: str | None = None) -> Record:
 
 def show_tokens(records: Sequence[Record], *, as_json: bool) -> None:
     """Print tokens."""
-    _show(records, ("idTag", "status", "expiryDate", "parentIdTag", "rejectedByHub"), as_json=as_json)
+    show(records, ("idTag", "status", "expiryDate", "parentIdTag", "rejectedByHub"), as_json=as_json)
 
 
 def show_import(imported: int, faults: Sequence[Fault], *, as_json: bool) -> None:
@@ -120,7 +83,7 @@ def show_import(imported: int, faults: Sequence[Fault], *, as_json: bool) -> Non
     for fault in faults:
         typer.echo(f"line {fault.line}: {fault.fault}", err=True)
     if as_json:
-        _print_json({"imported": imported, "faults": [fault._asdict() for fault in faults]})
+        print_json({"imported": imported, "faults": [fault._asdict() for fault in faults]})
     else:
         typer.echo(f"{imported} tokens imported, {len(faults)} lines left out")
 
@@ -130,7 +93,7 @@ def show_import(imported: int, faults: Sequence[Fault], *, as_json: bool) -> Non
 
 async def list_transactions(database: Path) -> list[Record]:
     """The transactions of our chargers."""
-    found = await _with(database, lambda opened: TransactionStore(opened, "").all())
+    found = await with_database(database, lambda opened: TransactionStore(opened, "").all())
     return [_describe_transaction(transaction) for transaction in found]
 
 
@@ -146,7 +109,7 @@ def _describe_transaction(transaction: Transaction) -> Record:
         "stoppedAt": None if stop is None else utc_text(stop.stopped_at),
         "meterStop": None if stop is None else stop.meter_stop,
         "stopReason": None if stop is None else stop.reason,
-        "status": transaction.info["status"],
+        "status": transaction.answer["status"],
         "decidedBy": transaction.decided_by.value,
         "authorizationReference": transaction.reference,
         "homeOperatorId": transaction.home_operator_id,
@@ -157,12 +120,12 @@ def _describe_transaction(transaction: Transaction) -> Record:
 def show_transactions(records: Sequence[Record], *, as_json: bool) -> None:
     """Print transactions."""
     columns = ("transactionId", "chargePointId", "connectorId", "idTag", "startedAt", "meterStart")
-    _show(records, (*columns, "stoppedAt", "meterStop", "status", "decidedBy"), as_json=as_json)
+    show(records, (*columns, "stoppedAt", "meterStop", "status", "decidedBy"), as_json=as_json)
 
 
 async def list_sent(database: Path) -> list[Record]:
     """The CDRs that we send."""
-    found = await _with(database, lambda opened: CdrStore(opened).sent())
+    found = await with_database(database, lambda opened: CdrStore(opened).sent())
     return [
         {
             "cdrId": str(sent.cdr.cdr_id),
@@ -179,7 +142,7 @@ async def list_sent(database: Path) -> list[Record]:
 
 async def list_received(database: Path) -> list[Record]:
     """The CDRs of our drivers' sessions elsewhere."""
-    found = await _with(database, lambda opened: CdrStore(opened).received())
+    found = await with_database(database, lambda opened: CdrStore(opened).received())
     return [
         {
             "cdrId": str(received.cdr.cdr_id),
@@ -194,49 +157,66 @@ async def list_received(database: Path) -> list[Record]:
     ]
 
 
+async def list_refused(database: Path) -> list[Record]:
+    """The CDRs of our drivers' sessions elsewhere, or of others', that we did not take."""
+    found = await with_database(database, refused)
+    return [
+        {
+            "cdrId": str(one.cdr.cdr_id),
+            "status": "Refused",
+            "reason": one.reason,
+            "route": "hub" if one.sent_by is None else "peer",
+            "operator": one.cdr.operator_id,
+            "refusedAt": one.refused_at,
+            "cdr": orjson.loads(one.cdr.wire()),
+        }
+        for one in found
+    ]
+
+
 def show_cdrs(records: Sequence[Record], *, as_json: bool) -> None:
     """Print CDRs."""
     if as_json:
-        _print_json(records)
+        print_json(records)
         return
     flat = [{**record["cdr"], **record} for record in records]
     columns = ("cdrId", "status", "route", "operator", "idTag", "sessionStart", "meterStart", "meterStop")
-    _show(flat, (*columns, "reason"), as_json=False)
+    show(flat, (*columns, "creditReferenceId", "reason"), as_json=False)
+
+
+async def credit(database: Path, cdr_id: UUID, meter_stop: int | None, session_end: str | None) -> list[Record]:
+    """Cancel a CDR, and send a new one if a value is given.
+
+    Raises:
+        ValueError: `session_end` is no moment.
+        CorrectionError: it cannot be cancelled.
+    """
+    ended = None if session_end is None else read_moment("--replace-session-end", session_end)
+
+    async def work(opened: Database) -> list[Cdr]:
+        return await correct(opened, cdr_id, meter_stop=meter_stop, session_end=ended, now=datetime.now(UTC))
+
+    return [
+        {
+            "cdrId": str(cdr.cdr_id),
+            "status": CdrState.QUEUED.value,
+            "reason": None,
+            "route": Route.of(cdr).value,
+            "operator": cdr.home_operator_id,
+            "cdr": orjson.loads(cdr.wire()),
+        }
+        for cdr in await with_database(database, work)
+    ]
 
 
 async def resend(database: Path, cdr_id: str) -> CdrState | None:
     """Put a parked CDR back; the state it was in, or None if there is none."""
-    return await _with(database, lambda opened: CdrStore(opened).resend(cdr_id))
+    return await with_database(database, lambda opened: CdrStore(opened).resend(cdr_id))
 
 
 def show_resent(cdr_id: str, *, as_json: bool) -> None:
     """Print that a CDR goes again."""
     if as_json:
-        _print_json({"cdrId": cdr_id, "status": CdrState.QUEUED.value})
+        print_json({"cdrId": cdr_id, "status": CdrState.QUEUED.value})
     else:
         typer.echo(f"{cdr_id} is in the outbox again")
-
-
-# --- both ---------------------------------------------------------------------------------------------------
-
-
-async def _with(database: Path, work: Callable[[Database], Awaitable[T]]) -> T:
-    opened = open_database(database)
-    try:
-        return await work(opened)
-    finally:
-        await opened.close()
-
-
-def _show(records: Sequence[Record], columns: Sequence[str], *, as_json: bool) -> None:
-    if as_json:
-        _print_json(records)
-        return
-    table = Table(*columns)
-    for record in records:
-        table.add_row(*("" if record.get(name) is None else str(record[name]) for name in columns))
-    Console().print(table)
-
-
-def _print_json(document: object) -> None:
-    typer.echo(orjson.dumps(document, option=orjson.OPT_INDENT_2).decode())

@@ -9,6 +9,7 @@ import random
 import time
 from functools import partial
 from typing import Protocol
+from uuid import UUID
 
 import structlog
 
@@ -101,18 +102,21 @@ class Delivery:
             return
 
     async def _round(self, destination: Destination, cdrs: list[Cdr]) -> bool:
-        """Try each in order; whether all of them are settled."""
-        settled = True
+        """Try each in order, a credit only after what it cancels; whether all of them are settled."""
+        unsettled: set[UUID] = set()
         for cdr in cdrs:
+            if cdr.credit_reference_id in unsettled:
+                unsettled.add(cdr.cdr_id)
+                continue
             try:
                 await self._deliver(destination, cdr)
             except (PeerError, BadResultError) as error:
-                settled = False
+                unsettled.add(cdr.cdr_id)
                 await self._failed(cdr, error)
             except (CallFailed, StoreError) as error:
                 await self._failed(cdr, error)
                 return False
-        return settled
+        return not unsettled
 
     async def _failed(self, cdr: Cdr, error: CallFailed | StoreError) -> None:
         log.warning("cdr_waits", cdr_id=str(cdr.cdr_id), because=str(error))

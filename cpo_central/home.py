@@ -4,13 +4,14 @@ The hub and our peers ask the same; only who asks differs. An answer about a dri
 recorded: the record is for the CDR that comes much later.
 """
 
+import asyncio
 import time
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import structlog
 
-from cascade.errors import RoamingRefused
+from cascade.errors import RoamingRefused, StoreError
 from cascade.frames import Call, Payload
 from cascade.link import Handler
 from cascade.logs import masked
@@ -26,6 +27,11 @@ log = structlog.get_logger()
 
 RECORD_INTERVAL_S = 1.0
 """How often answered authorizations are written down together."""
+
+KEEP = timedelta(days=90)
+"""How long after our answer a CDR may come that refers to it, and how long a refused one is shown."""
+
+PRUNE_INTERVAL_S = 86_400
 
 HUB = "hub"
 """The hub's name in logs and traces."""
@@ -80,8 +86,19 @@ class Home:
         return handle
 
     async def run(self) -> None:
-        """Write down at intervals what was answered, for ever."""
-        await self._recorder.run()
+        """Write down at intervals what was answered, and forget what is old, for ever."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._recorder.run())
+            group.create_task(self._prune())
+
+    async def _prune(self) -> None:
+        while True:
+            try:
+                pruned = await self._cdrs.prune(datetime.now(UTC) - KEEP)
+                log.info("home_pruned", count=pruned)
+            except StoreError as error:
+                log.warning("home_not_pruned", because=str(error))
+            await asyncio.sleep(PRUNE_INTERVAL_S)
 
     async def stop(self) -> None:
         """Write down the last of it."""

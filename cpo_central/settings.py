@@ -19,6 +19,7 @@ ENV_PREFIX = "CPO_"
 
 Port = Annotated[int, Field(ge=0, le=65535)]
 Seconds = Annotated[float, Field(gt=0)]
+NewChargePoints = Literal["accept", "pending", "reject"]
 SocketUrl = Annotated[str, StringConstraints(pattern=r"^wss?://\S+$")]
 
 ANY_ADDRESS = frozenset({"0.0.0.0", "::", ""})  # noqa: S104 - to recognise it, not to listen on it
@@ -48,10 +49,20 @@ class CentralSettings(BaseSettings):
     """The address to listen on for peers."""
     peer_url: EndpointUrl | None = None
     """The address that peers are told; by default made from the address listened on."""
+    rest_port: Port | None = None
+    """The port of the REST interface; None: there is none, 0 takes a free one."""
+    rest_host: str = "127.0.0.1"
+    """The address to listen on for REST."""
     id_tag_prefixes: Annotated[tuple[IdTagPrefix, ...], NoDecode, Field(max_length=PREFIXES_MAX)] = ()
     """How the idTags of our own drivers begin."""
     heartbeat_interval_s: Annotated[int, Field(gt=0)] = 300
     """What chargers are told."""
+    boot_retry_interval_s: Annotated[int, Field(gt=0)] = 60
+    """When a charger that is not accepted shall boot again."""
+    new_charge_points: NewChargePoints = "accept"
+    """What becomes of a charger that nobody has registered: accept, pending (staff decides) or reject."""
+    charger_credentials: Literal["optional", "required"] = "optional"
+    """Whether a charger without a password may connect; one that has a password must always show it."""
     call_timeout_s: Seconds = 10.0
     relink_base_s: Seconds = 0.5
     relink_cap_s: Seconds = 30.0

@@ -1,5 +1,8 @@
 """Charging transactions: started once, stopped once, however often the charger says so.
 
+A token that charges somewhere may not start to charge elsewhere (ConcurrentTx); those of a group may, each by
+itself. A transaction that was never stopped is over when its connector starts another: it was lost.
+
 A charger repeats what was not answered. The same start (charger, connector, idTag, time and meter) is the same
 transaction; the same stop changes nothing; a stop that ends no transaction of its charger, or contradicts one
 that is over, is kept for a person to look at.
@@ -10,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
+from hashlib import blake2b
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -41,6 +45,7 @@ class MeterValue(NamedTuple):
     """One meterValue of a MeterValues or StopTransaction request."""
 
     measured_at: str
+    """As OCPP writes a moment in UTC."""
     sampled: list[Payload]
 
 
@@ -56,12 +61,12 @@ class Stopped(Enum):
 
 _COLUMNS = (
     "transaction_id, cdr_id, charge_point_id, connector_id, id_tag, meter_start, started_at, id_tag_info, "
-    "decided_by, reference, home_operator_id, meter_stop, stopped_at, stop_reason, stop_id_tag"
+    "decided_by, reference, home_operator_id, concurrent, meter_stop, stopped_at, stop_reason, stop_id_tag"
 )
 
 
 class TransactionStore:
-    """The transactions of our chargers, what their meters said, and what they said about themselves.
+    """The transactions of our chargers, and what their meters said.
 
     Args:
         database: ours.
@@ -87,7 +92,8 @@ class TransactionStore:
 
         def job(connection: sqlite3.Connection) -> Transaction:
             if _find_start(connection, start) is None:
-                _insert(connection, start, decision, cdr_id)
+                concurrent = decision.accepted and _charges_elsewhere(connection, start)
+                _insert(connection, start, decision, cdr_id, concurrent=concurrent)
             transaction = _find_start(connection, start)
             assert transaction is not None, "it was there or has been inserted"
             return transaction
@@ -146,27 +152,6 @@ class TransactionStore:
             )
         )
 
-    async def record_boot(self, charge_point_id: str, boot: Payload, now: datetime) -> None:
-        """Keep what a charger said when it started."""
-        row = (charge_point_id, orjson.dumps(boot).decode(), utc_text(now))
-        await self._database.write(
-            lambda connection: connection.execute("REPLACE INTO charge_point VALUES (?, ?, ?)", row)
-        )
-
-    async def record_status(self, charge_point_id: str, notification: Payload, now: datetime) -> None:
-        """Keep the last status of a connector."""
-        row = (
-            charge_point_id,
-            notification["connectorId"],
-            notification["status"],
-            notification["errorCode"],
-            orjson.dumps(notification).decode(),
-            utc_text(now),
-        )
-        await self._database.write(
-            lambda connection: connection.execute("REPLACE INTO connector VALUES (?, ?, ?, ?, ?, ?)", row)
-        )
-
     async def all(self) -> list[Transaction]:
         """Every transaction, in the order of their starts."""
 
@@ -200,11 +185,25 @@ def _find(connection: sqlite3.Connection, charge_point_id: str, transaction_id: 
     return None if row is None else _transaction(row)
 
 
-def _insert(connection: sqlite3.Connection, start: Start, decision: Decision, cdr_id: UUID) -> None:
+def _charges_elsewhere(connection: sqlite3.Connection, start: Start) -> bool:
+    """Whether the token of a start is in use at another connector."""
+    row = connection.execute(
+        "SELECT 1 FROM transactions AS other WHERE id_key = ? AND stopped_at IS NULL "
+        "AND NOT (charge_point_id = ? AND connector_id = ?) AND NOT EXISTS ("
+        "SELECT 1 FROM transactions AS later WHERE later.charge_point_id = other.charge_point_id "
+        "AND later.connector_id = other.connector_id AND later.transaction_id > other.transaction_id)",
+        (id_key(start.id_tag), start.charge_point_id, start.connector_id),
+    ).fetchone()
+    return row is not None
+
+
+def _insert(
+    connection: sqlite3.Connection, start: Start, decision: Decision, cdr_id: UUID, *, concurrent: bool
+) -> None:
     connection.execute(
         "INSERT INTO transactions (cdr_id, charge_point_id, connector_id, id_tag, id_key, meter_start, "
-        "started_at, id_tag_info, decided_by, reference, home_operator_id) "
-        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "started_at, id_tag_info, decided_by, reference, home_operator_id, concurrent) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
             str(cdr_id),
             start.charge_point_id,
@@ -217,6 +216,7 @@ def _insert(connection: sqlite3.Connection, start: Start, decision: Decision, cd
             decision.decided_by.value,
             decision.reference,
             decision.home_operator_id,
+            concurrent,
         ),
     )
 
@@ -228,24 +228,23 @@ def _insert_meter_values(
     transaction_id: int | None,
     meter_values: Sequence[MeterValue],
 ) -> None:
+    rows = []
+    for value in meter_values:
+        sampled = orjson.dumps(value.sampled)
+        # what a charger repeats is stored once: it differs in nothing, or it was not repeated
+        digest = blake2b(b"%a %a %b" % (connector_id, transaction_id, sampled), digest_size=8).digest()
+        row = (charge_point_id, connector_id, transaction_id, value.measured_at, sampled.decode(), digest)
+        rows.append(row)
     connection.executemany(
-        "INSERT INTO meter_value (charge_point_id, connector_id, transaction_id, measured_at, sampled) "
-        "VALUES (?, ?, ?, ?, ?)",
-        [
-            (
-                charge_point_id,
-                connector_id,
-                transaction_id,
-                value.measured_at,
-                orjson.dumps(value.sampled).decode(),
-            )
-            for value in meter_values
-        ],
+        "INSERT OR IGNORE INTO meter_value "
+        "(charge_point_id, connector_id, transaction_id, measured_at, sampled, digest) "
+        "VALUES (?, ?, ?, ?, ?, ?)",
+        rows,
     )
 
 
 def _transaction(row: tuple[Any, ...]) -> Transaction:
-    meter_stop, stopped_at, reason, stop_id_tag = row[11:]
+    meter_stop, stopped_at, reason, stop_id_tag = row[12:]
     stop = None
     if stopped_at is not None:
         stop = Stop(row[2], row[0], meter_stop, datetime.fromisoformat(stopped_at), reason, stop_id_tag)
@@ -262,4 +261,5 @@ def _transaction(row: tuple[Any, ...]) -> Transaction:
         reference=row[9],
         home_operator_id=row[10],
         stop=stop,
+        concurrent=bool(row[11]),
     )

@@ -5,31 +5,25 @@ notices what they change within a moment.
 """
 
 import json
-import sys
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Annotated, Any, NoReturn, TypeVar
+from typing import Annotated, Any, NoReturn
 from uuid import UUID
 
 import typer
 from argon2 import PasswordHasher
-from rich.console import Console
-from rich.table import Column, Table
 
 from cascade.logs import set_up_logs
 from cascade.roaming.model import utc_text
 from cascade.service import EXIT_FAILED, fail, load_settings, run_or_exit, until_stopped
-from nap.app import HubApp, open_store, utc_now
+from nap.app import HubApp, utc_now
+from nap.console import DatabaseOption, JsonOption, cell, print_json, print_rows, with_store
 from nap.operators import new_credential
 from nap.records import CdrState, Mode, Operator, OperatorStanding, StoredCdr
 from nap.settings import HubSettings
+from nap.settlement_cli import reconcile, settlement
 from nap.store.port import Operators, Store
-
-T = TypeVar("T")
-
-UNSEEN_WIDTH = 200
-"""Columns of a table that goes to a file or a pipe."""
 
 app = typer.Typer(no_args_is_help=True, help="The National Access Point: the hub for EV roaming.")
 operator_app = typer.Typer(no_args_is_help=True, help="Operators, their agreements and credentials.")
@@ -38,11 +32,9 @@ cdrs_app = typer.Typer(no_args_is_help=True, help="Charge Detail Records in the 
 app.add_typer(operator_app, name="operator")
 app.add_typer(cdrs_app, name="cdrs")
 app.add_typer(db_app, name="db")
+app.command()(settlement)
+app.command()(reconcile)
 
-DatabaseOption = Annotated[
-    Path | None, typer.Option("--database", help="The database file; NAP_DATABASE or nap.sqlite by default.")
-]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 ModesOption = Annotated[
     str | None, typer.Option(help="Modes, separated by commas: whitelist,hub,peer,redirect.")
 ]
@@ -93,7 +85,7 @@ def operator_add(
         hashes = (secret_hash for _, secret_hash in credentials)
         return await store.operators.add(*zip(operators, hashes, strict=True), now=utc_now())
 
-    taken = _with_store(database, add)
+    taken = with_store(database, add)
     if taken:
         others = "; none of the others was entered" if len(operators) > 1 else ""
         fail(f"operator {taken[0]} exists: see `nap operator show {taken[0]}`{others}", EXIT_FAILED)
@@ -102,9 +94,9 @@ def operator_add(
         for one, (secret, _) in zip(operator_ids, credentials, strict=True)
     ]
     if len(rows) > 1:
-        _print_rows(rows, ("operatorId", "credential"), as_json=as_json)
+        print_rows(rows, ("operatorId", "credential"), as_json=as_json)
     elif as_json:
-        _print_json(rows[0])
+        print_json(rows[0])
     else:
         _print_entered(operator_ids[0], credentials[0][0])
 
@@ -116,9 +108,9 @@ def operator_list(database: DatabaseOption = None, as_json: JsonOption = False) 
     async def read(store: Store) -> list[OperatorStanding]:
         return store.operators.standings()
 
-    rows = [_operator_row(standing) for standing in _with_store(database, read)]
+    rows = [_operator_row(standing) for standing in with_store(database, read)]
     columns = ("operatorId", "name", "enabled", "linked", "consents", "wants", "tokens")
-    _print_rows(rows, columns, as_json=as_json)
+    print_rows(rows, columns, as_json=as_json)
 
 
 @operator_app.command("show")
@@ -128,7 +120,7 @@ def operator_show(operator_id: str, database: DatabaseOption = None, as_json: Js
     async def read(store: Store) -> OperatorStanding | None:
         return _standing(store, operator_id)
 
-    _print_operator(operator_id, _with_store(database, read), as_json=as_json)
+    _print_operator(operator_id, with_store(database, read), as_json=as_json)
 
 
 @operator_app.command("disable")
@@ -176,7 +168,7 @@ def operator_credential(operator_id: str, database: DatabaseOption = None, as_js
     if standing is None:
         _fail_unknown(operator_id)
     if as_json:
-        _print_json({"operatorId": operator_id, "credential": secret})
+        print_json({"operatorId": operator_id, "credential": secret})
     else:
         typer.echo(secret)
 
@@ -191,13 +183,13 @@ def tokens(database: DatabaseOption = None, as_json: JsonOption = False) -> None
         held = {standing.operator.operator_id: standing.tokens for standing in standings}
         return {"epoch": epoch, "version": version, "tokens": sum(held.values()), "operators": held}
 
-    state = _with_store(database, read)
+    state = with_store(database, read)
     if as_json:
-        _print_json(state)
+        print_json(state)
         return
     typer.echo(f"epoch {state['epoch']}, version {state['version']}, {state['tokens']} tokens")
     rows = [{"operatorId": o, "tokens": n} for o, n in state["operators"].items()]
-    _print_rows(rows, ("operatorId", "tokens"), as_json=False)
+    print_rows(rows, ("operatorId", "tokens"), as_json=False)
 
 
 @cdrs_app.command("list")
@@ -213,18 +205,18 @@ def cdrs_list(
     async def read(store: Store) -> list[StoredCdr]:
         return store.cdrs.find(state=state, operator_id=operator, limit=limit)
 
-    rows = [_cdr_row(stored) for stored in _with_store(database, read)]
+    rows = [_cdr_row(stored) for stored in with_store(database, read)]
     columns = ("cdrId", "state", "visited", "home", "receivedAt", "authorized", "reason")
-    _print_rows(rows, columns, as_json=as_json)
+    print_rows(rows, columns, as_json=as_json)
 
 
 @cdrs_app.command("requeue")
 def cdrs_requeue(cdr_id: UUID, database: DatabaseOption = None, as_json: JsonOption = False) -> None:
     """Offer a rejected CDR to its home operator again, at its next link or within a moment."""
-    if not _with_store(database, lambda store: store.cdrs.requeue(cdr_id)):
+    if not with_store(database, lambda store: store.cdrs.requeue(cdr_id)):
         fail(f"no rejected CDR {cdr_id}: see `nap cdrs list --state Rejected`", EXIT_FAILED)
     if as_json:
-        _print_json({"cdrId": str(cdr_id), "state": CdrState.QUEUED})
+        print_json({"cdrId": str(cdr_id), "state": CdrState.QUEUED})
     else:
         typer.echo(f"{cdr_id} is queued again")
 
@@ -236,10 +228,10 @@ def db_migrate(database: DatabaseOption = None, as_json: JsonOption = False) -> 
     async def read(store: Store) -> tuple[int, int]:
         return store.schema_versions()
 
-    found, now = _with_store(database, read)
+    found, now = with_store(database, read)
     path = load_settings(HubSettings, database=database).database
     if as_json:
-        _print_json({"database": str(path), "found": found, "now": now})
+        print_json({"database": str(path), "found": found, "now": now})
     else:
         typer.echo(f"{path}: schema version {now}, found {found}")
 
@@ -247,27 +239,14 @@ def db_migrate(database: DatabaseOption = None, as_json: JsonOption = False) -> 
 @db_app.command("new-epoch")
 def db_new_epoch(database: DatabaseOption = None, as_json: JsonOption = False) -> None:
     """Make every replica start over. To be run after a backup was restored, before the hub is started."""
-    epoch = _with_store(database, lambda store: store.tokens.begin_epoch(utc_now()))
+    epoch = with_store(database, lambda store: store.tokens.begin_epoch(utc_now()))
     if as_json:
-        _print_json({"epoch": epoch})
+        print_json({"epoch": epoch})
     else:
         typer.echo(f"epoch {epoch}")
 
 
 # --- helpers ------------------------------------------------------------------------------------------------
-
-
-def _with_store(database: Path | None, work: Callable[[Store], Awaitable[T]]) -> T:
-    settings = load_settings(HubSettings, database=database)
-
-    async def main() -> T:
-        store = await open_store(settings)
-        try:
-            return await work(store)
-        finally:
-            await store.close()
-
-    return run_or_exit(main())
 
 
 def _change(
@@ -277,7 +256,7 @@ def _change(
         await change(store.operators)
         return _standing(store, operator_id)
 
-    return _with_store(database, main)
+    return with_store(database, main)
 
 
 def _standing(store: Store, operator_id: str) -> OperatorStanding | None:
@@ -301,10 +280,10 @@ def _print_operator(operator_id: str, standing: OperatorStanding | None, *, as_j
         _fail_unknown(operator_id)
     row = _operator_row(standing)
     if as_json:
-        _print_json(row)
+        print_json(row)
         return
     for field, value in row.items():
-        typer.echo(f"{field:>16}  {_cell(value)}")
+        typer.echo(f"{field:>16}  {cell(value)}")
 
 
 def _fail_unknown(operator_id: str) -> NoReturn:
@@ -360,31 +339,3 @@ def _cdr_row(stored: StoredCdr) -> dict[str, Any]:
         "reason": stored.reason,
         "cdr": json.loads(stored.body),
     }
-
-
-def _print_json(document: object) -> None:
-    typer.echo(json.dumps(document, indent=2, default=str))
-
-
-def _print_rows(rows: list[dict[str, Any]], columns: Sequence[str], *, as_json: bool) -> None:
-    """A table of some columns for people, all of it as JSON for programs."""
-    if as_json:
-        _print_json(rows)
-        return
-    if not rows:
-        typer.echo("none")
-        return
-    table = Table(*(Column(name, overflow="fold") for name in columns))  # an id cut short is of no use
-    for row in rows:
-        table.add_row(*(_cell(row[name]) for name in columns))
-    Console(width=None if sys.stdout.isatty() else UNSEEN_WIDTH).print(table)
-
-
-def _cell(value: object) -> str:
-    match value:
-        case None:
-            return "-"
-        case list():
-            return ", ".join(str(item) for item in value) or "-"
-        case _:
-            return str(value)

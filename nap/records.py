@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import NamedTuple
+from uuid import UUID
 
 from cascade.roaming.cdrs import Cdr
 from cascade.roaming.tokens import RejectedToken, Standing, Token
@@ -93,18 +94,6 @@ class CdrState(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class CdrFacts:
-    """What an incoming CDR is judged by."""
-
-    known_digest: str | None
-    """The digest of the CDR that has this id, if there is one."""
-    home: str | None
-    """Whose token it is."""
-    authorized: bool
-    """Whether the hub knows of the authorization that it refers to."""
-
-
-@dataclass(frozen=True, slots=True)
 class StoredCdr:
     """A CDR in the hub's custody."""
 
@@ -119,6 +108,35 @@ class StoredCdr:
     state: CdrState = CdrState.QUEUED
     reason: str | None = None
     settled_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CdrFacts:
+    """What an incoming CDR is judged by."""
+
+    known_digest: str | None
+    """The digest of the CDR that has this id, if there is one."""
+    home: str | None
+    """Whose token it is."""
+    authorized: bool
+    """Whether the hub knows of the authorization that it refers to."""
+    original: StoredCdr | None = None
+    """For a credit: the CDR in custody that it names."""
+    cancelled_by: UUID | None = None
+    """For a credit: the credit that has cancelled `original` before."""
+
+
+class LedgerRow(NamedTuple):
+    """What settlement needs to know of a CDR in custody."""
+
+    cdr_id: UUID
+    digest: str
+    visited: str
+    home: str
+    energy_wh: int
+    """Negative in a credit."""
+    is_credit: bool
+    state: CdrState
 
 
 class AuthorizationRecord(NamedTuple):

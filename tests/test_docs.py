@@ -7,12 +7,14 @@ import pytest
 
 from cascade.frames import Call, CallResult, decode
 from cascade.ocpp16 import check_request, check_result
+from cascade.roaming.cdrs import Cdr, objection_to_credit
 from cascade.roaming.data_transfer import EXCHANGES, read_request
 from cascade.roaming.model import RoamingModel
 
 TEXT = (Path(__file__).parent.parent / "docs" / "linking.md").read_text()
 MODELS = {model.__name__: model for exchange in EXCHANGES.values() for model in exchange}
 LABELLED = re.findall(r"```json (\w+)\n(.*?)```", TEXT, re.DOTALL)
+REFUSAL = r'(?:Refuse|_rejected|RoamingRefused|Objection)\(\s*(?:\w+, )?"(\w+)"'
 FRAMES = [line for block in re.findall(r"```json\n(.*?)```", TEXT, re.DOTALL) for line in block.splitlines()]
 
 
@@ -27,9 +29,9 @@ def test_the_example_is_valid(name: str, example: str) -> None:
 
 
 def test_the_digest_in_the_documentation_is_that_of_its_cdr() -> None:
-    examples = dict(LABELLED)
-    cdr = MODELS["Cdr"].model_validate_json(examples["Cdr"])
-    assert cdr.digest() in examples["CdrReceipt"]  # type: ignore[attr-defined]
+    cdr, credit = (Cdr.model_validate_json(example) for name, example in LABELLED if name == "Cdr")
+    assert cdr.digest() in dict(LABELLED)["CdrReceipt"]
+    assert objection_to_credit(credit, cdr, None) is None
 
 
 def test_the_frames_are_frames() -> None:
@@ -51,10 +53,6 @@ def test_the_frames_are_frames() -> None:
 
 def test_every_refusal_code_is_documented() -> None:
     root = Path(__file__).parent.parent
-    sources = [*root.glob("nap/decisions/*.py"), root / "nap" / "hub.py"]
-    codes = {
-        code
-        for source in sources
-        for code in re.findall(r'(?:Refuse|_rejected|RoamingRefused)\(\s*(?:\w+, )?"(\w+)"', source.read_text())
-    }
+    sources = [*root.glob("nap/decisions/*.py"), root / "nap" / "hub.py", root / "cascade/roaming/cdrs.py"]
+    codes = {code for source in sources for code in re.findall(REFUSAL, source.read_text())}
     assert {code for code in codes if code not in TEXT} == set()

@@ -4,11 +4,13 @@
 2. An operator sends its own CDRs only, and for tokens that belong to somebody else.
 3. What cannot be true, energy or time running backwards, is rejected: nobody could bill it.
 4. A CDR whose authorization the hub does not know is taken, and marked: the home operator decides.
+5. A credit goes to whom the CDR went that it cancels, whosever the token is by now.
 """
 
 from datetime import datetime
+from typing import NamedTuple
 
-from cascade.roaming.cdrs import Cdr
+from cascade.roaming.cdrs import UNKNOWN_ORIGINAL, Cdr, objection_to_credit
 from nap.decisions.outcome import Answer, Refuse
 from nap.records import CdrFacts, StoredCdr
 
@@ -25,36 +27,51 @@ def intake(
         facts: what the hub knows about it.
         now: the time of receipt.
     """
-    digest = cdr.digest()
     if cdr.operator_id != visited:
         return Refuse("OperatorMismatch", "operatorId is not the operator of this link")
+    digest = cdr.digest()
     if facts.known_digest == digest:
         return Answer(None)
     if facts.known_digest is not None:
         return Refuse("CdrConflict", "this cdrId was received with another body: a CDR never changes")
-    if facts.home is None:
-        return Refuse("UnknownToken", "idTag belongs to no operator of this hub")
-    objection = _objection(visited, cdr, facts.home)
-    if objection is not None:
-        return objection
+    bound_for = _credited(cdr, facts) if cdr.credit_reference_id is not None else _billed(visited, cdr, facts)
+    if isinstance(bound_for, Refuse):
+        return bound_for
     return Answer(
         StoredCdr(
             cdr=cdr,
             body=body,
             digest=digest,
             visited=visited,
-            home=facts.home,
+            home=bound_for.home,
             received_at=now,
-            authorized=facts.authorized,
+            authorized=bound_for.authorized,
         )
     )
 
 
-def _objection(visited: str, cdr: Cdr, home: str) -> Refuse | None:
-    if home == visited:
+class _BoundFor(NamedTuple):
+    home: str
+    authorized: bool
+
+
+def _billed(visited: str, cdr: Cdr, facts: CdrFacts) -> _BoundFor | Refuse:
+    if facts.home is None:
+        return Refuse("UnknownToken", "idTag belongs to no operator of this hub")
+    if facts.home == visited:
         return Refuse("OwnToken", "idTag is your own: there is nobody else to bill")
-    if cdr.home_operator_id not in {None, home}:
+    if cdr.home_operator_id not in {None, facts.home}:
         return Refuse("HomeMismatch", "homeOperatorId is not the operator that idTag belongs to")
-    if cdr.meter_stop < cdr.meter_start or cdr.session_end < cdr.session_start:
-        return Refuse("ImplausibleCdr", "meterStop or sessionEnd lies before the start of the session")
-    return None
+    if not cdr.is_plausible:
+        return Refuse(
+            "ImplausibleCdr", "time or energy runs backwards, or the energy is more than any session takes"
+        )
+    return _BoundFor(facts.home, facts.authorized)
+
+
+def _credited(credit: Cdr, facts: CdrFacts) -> _BoundFor | Refuse:
+    original = facts.original
+    if original is None:
+        return Refuse(*UNKNOWN_ORIGINAL)
+    objection = objection_to_credit(credit, original.cdr, facts.cancelled_by)
+    return _BoundFor(original.home, original.authorized) if objection is None else Refuse(*objection)

@@ -12,6 +12,7 @@ from typing import TypeVar
 from uuid import UUID
 
 from cascade.roaming.cdrs import Authorization, Cdr
+from cascade.roaming.ledgers import Period
 from cascade.roaming.model import id_key
 from cascade.roaming.tokens import PublishTokens, Token, TokensPublished, TokenStatus, WhitelistPage
 from nap.records import (
@@ -20,6 +21,7 @@ from nap.records import (
     CdrState,
     Endpoint,
     HeldToken,
+    LedgerRow,
     Mode,
     Operator,
     OperatorStanding,
@@ -327,7 +329,19 @@ class MemoryCdrs(_Part):
             known_digest=known.stored.digest if known else None,
             home=row.home if row else self._state.prefix_owner(key),
             authorized=authorized,
+            original=self._stored(cdr.credit_reference_id),
+            cancelled_by=self._cancelled_by(cdr.credit_reference_id),
         )
+
+    def _stored(self, cdr_id: UUID | None) -> StoredCdr | None:
+        custody = None if cdr_id is None else self._state.cdrs.get(cdr_id)
+        return None if custody is None else custody.stored
+
+    def _cancelled_by(self, cdr_id: UUID | None) -> UUID | None:
+        if cdr_id is None:
+            return None
+        held = (custody.stored.cdr for custody in self._state.cdrs.values())
+        return next((cdr.cdr_id for cdr in held if cdr.credit_reference_id == cdr_id), None)
 
     def queued(self, home: str, limit: int) -> list[StoredCdr]:
         """The next CDRs that wait for delivery to an operator, in the order they came."""
@@ -354,6 +368,23 @@ class MemoryCdrs(_Part):
             and operator_id in {None, custody.stored.visited, custody.stored.home}
         ][:limit]
 
+    def ledger(self, period: Period) -> list[LedgerRow]:
+        """The CDRs of the sessions that ended in a period, in the order they came."""
+        custodies = (custody.stored for custody in self._state.cdrs.values())
+        return [
+            LedgerRow(
+                cdr_id=stored.cdr.cdr_id,
+                digest=stored.digest,
+                visited=stored.visited,
+                home=stored.home,
+                energy_wh=stored.cdr.energy_wh,
+                is_credit=stored.cdr.credit_reference_id is not None,
+                state=stored.state,
+            )
+            for stored in custodies
+            if period.start <= stored.cdr.session_end < period.end
+        ]
+
     async def settle(self, cdr_id: UUID, state: CdrState, reason: str | None, now: datetime) -> None:
         """What the home operator said about a CDR."""
         custody = self._state.cdrs[cdr_id]
@@ -365,13 +396,17 @@ class MemoryCdrs(_Part):
         self._state.cdrs[cdr_id].told = True
 
     async def requeue(self, cdr_id: UUID) -> bool:
-        """Offer a rejected CDR to the home operator again; False if there is none of this id."""
-        custody = self._state.cdrs.get(cdr_id)
-        if custody is None or custody.stored.state is not CdrState.REJECTED:
-            return False
-        custody.stored = replace(custody.stored, state=CdrState.QUEUED, reason=None, settled_at=None)
-        custody.told = True
-        return True
+        """Offer a rejected CDR to the home operator again, and its credit with it; False if there is none."""
+        rejected = [
+            custody
+            for custody in self._state.cdrs.values()
+            if cdr_id in {custody.stored.cdr.cdr_id, custody.stored.cdr.credit_reference_id}
+            and custody.stored.state is CdrState.REJECTED
+        ]
+        for custody in rejected:
+            custody.stored = replace(custody.stored, state=CdrState.QUEUED, reason=None, settled_at=None)
+            custody.told = True
+        return bool(rejected)
 
 
 class MemoryAuthorizations(_Part):

@@ -11,6 +11,7 @@ from typing import Protocol, TypeVar
 from uuid import UUID
 
 from cascade.roaming.cdrs import Cdr
+from cascade.roaming.ledgers import Period
 from cascade.roaming.tokens import PublishTokens, TokensPublished, WhitelistPage
 from nap.records import (
     AuthorizationRecord,
@@ -18,6 +19,7 @@ from nap.records import (
     CdrState,
     Endpoint,
     HeldToken,
+    LedgerRow,
     Mode,
     Operator,
     OperatorStanding,
@@ -152,7 +154,10 @@ class Cdrs(Protocol):
         ...
 
     async def requeue(self, cdr_id: UUID) -> bool:
-        """Offer a rejected CDR to the home operator again; False if there is none of this id."""
+        """Offer a rejected CDR to the home operator again, and its credit with it; False if there is none.
+
+        Without its credit, what was to be corrected would be billed.
+        """
         ...
 
     def untold(self, visited: str, limit: int) -> list[StoredCdr]:
@@ -165,6 +170,10 @@ class Cdrs(Protocol):
 
     def find(self, *, state: CdrState | None, operator_id: str | None, limit: int) -> list[StoredCdr]:
         """CDRs, the newest first, of one state or any, to or from one operator or all."""
+        ...
+
+    def ledger(self, period: Period) -> list[LedgerRow]:
+        """The CDRs of the sessions that ended in a period, in the order they came."""
         ...
 
 

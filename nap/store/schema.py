@@ -72,4 +72,8 @@ MIGRATIONS = (
     CREATE INDEX cdrs_queued ON cdrs (home, seq) WHERE state = 'Queued';
     CREATE INDEX cdrs_untold ON cdrs (visited, seq) WHERE told = 0;
     """,
+    """
+    ALTER TABLE cdrs ADD COLUMN credit_reference_id TEXT;   -- of a credit: the cdr_id that it cancels
+    CREATE UNIQUE INDEX cdrs_credited ON cdrs (credit_reference_id) WHERE credit_reference_id IS NOT NULL;
+    """,
 )

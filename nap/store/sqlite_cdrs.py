@@ -8,8 +8,9 @@ from uuid import UUID
 
 from cascade.database import Database
 from cascade.roaming.cdrs import Authorization, Cdr
+from cascade.roaming.ledgers import Period
 from cascade.roaming.model import id_key, utc_text
-from nap.records import CdrFacts, CdrState, StoredCdr
+from nap.records import CdrFacts, CdrState, LedgerRow, StoredCdr
 from nap.store.sqlite_endpoints import longest_prefix
 
 _COLUMNS = "body, digest, visited, home, received_at, authorized, state, reason, settled_at"
@@ -31,6 +32,12 @@ def _stored(row: tuple[Any, ...]) -> StoredCdr:
     )
 
 
+def _ledger_row(row: tuple[Any, ...]) -> LedgerRow:
+    cdr_id, digest, visited, home, meter_start, meter_stop, is_credit, state = row
+    energy_wh = meter_start - meter_stop if is_credit else meter_stop - meter_start
+    return LedgerRow(UUID(cdr_id), digest, visited, home, energy_wh, bool(is_credit), CdrState(state))
+
+
 class SqliteCdrs:
     """CDRs in the hub's custody."""
 
@@ -46,9 +53,11 @@ class SqliteCdrs:
                 row = db.execute(f"SELECT {_COLUMNS} FROM cdrs WHERE cdr_id = ?", (str(cdr.cdr_id),))
                 return _stored(row.fetchone())
             db.execute(
-                f"INSERT INTO cdrs (cdr_id, {_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, NULL, NULL)",
+                f"INSERT INTO cdrs (cdr_id, credit_reference_id, {_COLUMNS})"
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, NULL, NULL)",
                 (
                     str(stored.cdr.cdr_id),
+                    cdr.credit_reference_id and str(cdr.credit_reference_id),
                     stored.body,
                     stored.digest,
                     stored.visited,
@@ -80,6 +89,17 @@ class SqliteCdrs:
             limit,
         )
 
+    def ledger(self, period: Period) -> list[LedgerRow]:
+        """The CDRs of the sessions that ended in a period, in the order they came."""
+        rows = self._database.reader.execute(
+            "SELECT cdr_id, digest, visited, home, json_extract(body, '$.meterStart'),"
+            " json_extract(body, '$.meterStop'), credit_reference_id IS NOT NULL, state FROM cdrs"
+            " WHERE substr(json_extract(body, '$.sessionEnd'), 1, 19) >= ?1"
+            " AND substr(json_extract(body, '$.sessionEnd'), 1, 19) < ?2 ORDER BY seq",
+            period.seconds(),
+        )
+        return [_ledger_row(row) for row in rows]
+
     def _select(self, where: str, *values: object) -> list[StoredCdr]:
         rows = self._database.reader.execute(f"SELECT {_COLUMNS} FROM cdrs WHERE {where}", values)
         return [_stored(row) for row in rows]
@@ -95,16 +115,16 @@ class SqliteCdrs:
         await self._update("told = 1", str(cdr_id))
 
     async def requeue(self, cdr_id: UUID) -> bool:
-        """Offer a rejected CDR to the home operator again; False if there is none of this id."""
-        return await self._update(
-            "state = 'Queued', reason = NULL, settled_at = NULL, told = 1",
-            str(cdr_id),
-            condition="AND state = 'Rejected'",
+        """Offer a rejected CDR to the home operator again, and its credit with it; False if there is none."""
+        statement = (
+            "UPDATE cdrs SET state = 'Queued', reason = NULL, settled_at = NULL, told = 1"
+            " WHERE (cdr_id = ?1 OR credit_reference_id = ?1) AND state = 'Rejected'"
         )
+        return bool(await self._database.write(lambda db: db.execute(statement, (str(cdr_id),)).rowcount))
 
-    async def _update(self, change: str, *values: object, condition: str = "") -> bool:
-        statement = f"UPDATE cdrs SET {change} WHERE cdr_id = ? {condition}"
-        return bool(await self._database.write(lambda db: db.execute(statement, values).rowcount))
+    async def _update(self, change: str, *values: object) -> None:
+        statement = f"UPDATE cdrs SET {change} WHERE cdr_id = ?"
+        await self._database.write(lambda db: db.execute(statement, values).rowcount)
 
 
 def _facts(db: sqlite3.Connection, visited: str, cdr: Cdr) -> CdrFacts:
@@ -124,4 +144,24 @@ def _facts(db: sqlite3.Connection, visited: str, cdr: Cdr) -> CdrFacts:
         known_digest=known and known[0],
         home=token[0] if token else longest_prefix(db, key),
         authorized=authorized,
+        original=_original(db, cdr),
+        cancelled_by=_cancelled_by(db, cdr),
     )
+
+
+def _original(db: sqlite3.Connection, credit: Cdr) -> StoredCdr | None:
+    if credit.credit_reference_id is None:
+        return None
+    row = db.execute(
+        f"SELECT {_COLUMNS} FROM cdrs WHERE cdr_id = ?", (str(credit.credit_reference_id),)
+    ).fetchone()
+    return row and _stored(row)
+
+
+def _cancelled_by(db: sqlite3.Connection, credit: Cdr) -> UUID | None:
+    if credit.credit_reference_id is None:
+        return None
+    row = db.execute(
+        "SELECT cdr_id FROM cdrs WHERE credit_reference_id = ?", (str(credit.credit_reference_id),)
+    ).fetchone()
+    return row and UUID(row[0])

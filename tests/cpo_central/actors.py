@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, Self, TypeVar
 
@@ -10,11 +10,11 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from structlog.typing import EventDict
 
-from cascade.client import dial, link_url
+from cascade.client import basic, dial, link_url
 from cascade.errors import RoamingRefused
 from cascade.exchange import answering, ask
 from cascade.frames import Call, Payload
-from cascade.link import Link, LinkLimits
+from cascade.link import Handler, Link, LinkLimits
 from cascade.ocpp16 import SUBPROTOCOL, WINDOWED_SUBPROTOCOL
 from cascade.roaming import tickets
 from cascade.roaming.cdrs import Cdr, CdrReceipt, ReceiptStatus
@@ -226,6 +226,9 @@ async def told(logs: LogLines, name: str, count: int) -> list[EventDict]:
     return logs.named(name)
 
 
+BOOT = {"chargePointVendor": "Acme", "chargePointModel": "One"}
+
+
 class Charger:
     """A charge point: a link with a few words on it."""
 
@@ -234,13 +237,35 @@ class Charger:
         self.reading = asyncio.create_task(link.run())
 
     @classmethod
-    async def connect(cls, port: int, charge_point_id: str = "CP-1") -> "Charger":
+    async def connect(
+        cls,
+        port: int,
+        charge_point_id: str = "CP-1",
+        *,
+        boots: bool = True,
+        answers: Mapping[str, Handler] | None = None,
+        password: str | None = None,
+    ) -> "Charger":
+        """A charge point that has linked; by default it has booted too.
+
+        Args:
+            port: of the central system.
+            charge_point_id: its identity.
+            boots: whether it sends BootNotification.
+            answers: what it answers.
+            password: its Basic credentials.
+        """
         connection = await dial(
             link_url(f"ws://127.0.0.1:{port}/ocpp", charge_point_id),
             subprotocols=(SUBPROTOCOL,),
             max_size=2**16,
+            authorization=None if password is None else basic(charge_point_id, password),
         )
-        return cls(Link(connection, peer="central", handlers={}, limits=LIMITS, trace=FrameTrace("cp")))
+        trace = FrameTrace(charge_point_id)
+        charger = cls(Link(connection, peer="central", handlers=answers or {}, limits=LIMITS, trace=trace))
+        if boots:
+            await charger.link.call("BootNotification", BOOT)
+        return charger
 
     async def close(self) -> None:
         await self.link.close()

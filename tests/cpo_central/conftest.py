@@ -84,8 +84,8 @@ async def charger() -> AsyncIterator[Callable[..., Awaitable[Charger]]]:
     """Connects chargers to a central system, and disconnects them after the test."""
     async with AsyncExitStack() as stack:
 
-        async def connect(central: Central, charge_point_id: str = "CP-1") -> Charger:
-            made = await Charger.connect(central.port, charge_point_id)
+        async def connect(central: Central, identity: str = "CP-1", **given: Any) -> Charger:  # noqa: ANN401 - see there
+            made = await Charger.connect(central.port, identity, **given)
             stack.push_async_callback(made.close)
             return made
 

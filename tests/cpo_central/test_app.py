@@ -11,10 +11,14 @@ from typing import Any
 
 import pytest
 
+from cascade.database import Database
 from cascade.errors import SetupError
+from cpo_central.acceptance import Registration
 from cpo_central.app import Central
-from cpo_central.commands import put_tokens, read_token
+from cpo_central.commands import put_tokens
+from cpo_central.schema import APPLICATION_ID, MIGRATIONS
 from cpo_central.settings import CentralSettings
+from cpo_central.token_csv import read_token
 from tests.conftest import LogLines
 from tests.cpo_central.actors import CREDENTIAL, Charger, Hub
 from tests.cpo_central.conftest import Start
@@ -88,10 +92,10 @@ async def test_a_process_serves_traces_and_stops(process: Begin, hub: Hub, tmp_p
     assert listening["peer_url"].endswith("/peer")
     assert (await central.line("hub_linked"))["window"] == 256
     await central.line("published")
+    charger = await Charger.connect(int(listening["url"].split(":")[2].split("/")[0]))
     central.process.send_signal(signal.SIGUSR1)
     assert (await central.line("trace"))["on"] is True
     hub.infos["HOME0001"] = {"status": "Accepted"}
-    charger = await Charger.connect(int(listening["url"].split(":")[2].split("/")[0]))
     assert await charger.authorize("HOME0001") == {"status": "Accepted"}
     frames = [await central.line("frame") for _ in range(3)]
     line = await central.line("authorization")
@@ -138,6 +142,30 @@ async def test_a_database_of_a_newer_version_is_left_alone(
         Central(settings())
 
 
+async def test_a_database_of_the_first_version_keeps_what_it_knows(
+    start: Start, charger: Connect, settings: Callable[..., CentralSettings]
+) -> None:
+    opened = Database.open(settings().database, application_id=APPLICATION_ID, migrations=MIGRATIONS[:1])
+
+    def fill(connection: sqlite3.Connection) -> None:
+        boot = '{"chargePointVendor":"Acme","chargePointModel":"One"}'
+        connection.execute("INSERT INTO charge_point VALUES ('CP-1', ?, '2026-01-01T00:00:00Z')", (boot,))
+        twice = [("CP-1", "2026-01-01T10:30:00Z", '[{"value":"3000"}]')] * 2
+        query = "INSERT INTO meter_value (charge_point_id, measured_at, sampled) VALUES (?, ?, ?)"
+        connection.executemany(query, twice)
+
+    await opened.write(fill)
+    await opened.close()
+    central = await start()
+    known = central.charge_points.get("CP-1")
+    assert known is not None
+    assert known.registration is Registration.ACCEPTED
+    assert known.boot == {"chargePointVendor": "Acme", "chargePointModel": "One"}
+    cp = await charger(central, boots=False)
+    assert (await cp.link.call("Heartbeat", {}))["currentTime"]
+    assert central._database.reader.execute("SELECT count(*) FROM meter_value").fetchone() == (2,)
+
+
 async def test_a_port_that_is_taken_is_named(start: Start, settings: Callable[..., CentralSettings]) -> None:
     taken = (await start()).port
     with pytest.raises(SetupError, match="set CPO_PORT to another"):
@@ -172,7 +200,7 @@ async def test_an_accepted_answer_waits_for_its_start_for_ten_minutes(start: Sta
     hub.infos["HOME0001"] = {"status": "Accepted"}
     central = await start("C2", hub, modes=("hub",))
     await hub.until(lambda hub: "C2" in hub.endpoints)
-    authorizer = central._chargers._desk._authorizer
+    authorizer = central._authorizer
     authorizer._clock = lambda: now[0]
     first = await authorizer.authorize("CP-1", "HOME0001")
     assert (await authorizer.authorize_start("CP-2", "HOME0001")).reference != first.reference

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -10,6 +11,7 @@ from cpo_central.cdrs import (
     AUTHORIZATION_AGE_MAX,
     CLOCK_TOLERANCE,
     CdrFacts,
+    Original,
     Recorded,
     Refuse,
     Repeat,
@@ -95,6 +97,15 @@ def test_other_sessions_owe_none(other: dict[str, Any]) -> None:
     assert due(transaction(**other), STOP, "C2") is None
 
 
+def test_what_was_told_concurrent_is_billed_as_it_was_decided() -> None:
+    concurrent = transaction(concurrent=True, info={"status": "Accepted", "parentIdTag": "GROUP"})
+    assert concurrent.answer == {"status": "ConcurrentTx", "parentIdTag": "GROUP"}
+    assert due(concurrent, STOP, "C2") == cdr()
+    assert due(concurrent, replace(STOP, meter_stop=1000), "C2") is None, "it gave nothing"
+    assert due(transaction(), replace(STOP, meter_stop=1000), "C2") is not None
+    assert due(transaction(concurrent=True, decided_by=DecidedBy.OWN), STOP, "C2") is None
+
+
 def test_the_same_cdr_gets_the_same_receipt_for_ever() -> None:
     receipt = CdrReceipt(cdr_id=CDR_ID, digest=cdr().digest(), received_at=END, status=ReceiptStatus.RECEIVED)
     assert judge(cdr(), facts(stored=receipt, is_ours=False)) == Repeat(receipt)
@@ -163,3 +174,36 @@ def test_a_session_at_the_beginning_of_time_is_no_fault() -> None:
     relayed = cdr(session_start=ancient, authorization=Authorization.HUB)
     known = facts(sender=None, authorizations=[Recorded(None, "abc-1", START)])
     assert judge(relayed, known) == Take(ReceiptStatus.RECEIVED)
+
+
+# --- credits ------------------------------------------------------------------------------------------------
+
+CREDIT = cdr().credited_by(UUID(int=5))
+
+
+@pytest.mark.parametrize("status", ReceiptStatus)
+def test_a_credit_is_taken_as_its_original_was_also_when_the_driver_has_left(status: ReceiptStatus) -> None:
+    known = facts(is_ours=False, original=Original(cdr(), status, cancelled_by=None))
+    assert judge(CREDIT, known) == Take(status)
+
+
+@pytest.mark.parametrize(
+    ("original", "code"),
+    [
+        (None, "UnknownOriginal"),
+        (Original(cdr(meter_stop=8499), ReceiptStatus.RECEIVED, None), "CreditMismatch"),
+        (Original(cdr(), ReceiptStatus.RECEIVED, UUID(int=4)), "AlreadyCredited"),
+    ],
+)
+def test_a_credit_that_fits_nothing_is_refused(original: Original | None, code: str) -> None:
+    refused = judge(CREDIT, facts(original=original))
+    assert isinstance(refused, Refuse)
+    assert refused.code == code
+
+
+def test_a_credit_gets_the_same_receipt_for_ever() -> None:
+    receipt = CdrReceipt(
+        cdr_id=CREDIT.cdr_id, digest=CREDIT.digest(), received_at=END, status=ReceiptStatus.RECEIVED
+    )
+    known = facts(stored=receipt, original=Original(cdr(), ReceiptStatus.RECEIVED, CREDIT.cdr_id))
+    assert judge(CREDIT, known) == Repeat(receipt)

@@ -1,21 +1,34 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 
+import orjson
 import pytest
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
+from websockets.typing import Subprotocol
 
 from cascade.client import dial
-from cascade.errors import LinkLostError, PeerError
+from cascade.errors import (
+    BadResultError,
+    BadValueError,
+    CallTimeoutError,
+    LinkLostError,
+    MissingFieldError,
+    PeerError,
+    UnknownActionError,
+    UnsupportedActionError,
+)
+from cascade.frames import Call, Payload
+from cpo_central.acceptance import Registration
 from cpo_central.app import Central
-from cpo_central.commands import list_transactions, put_tokens, read_token
+from cpo_central.commands import list_transactions, put_tokens
+from cpo_central.errors import NotConnectedError, UnknownChargePointError
+from cpo_central.token_csv import read_token
 from tests.conftest import LogLines
-from tests.cpo_central.actors import Charger
+from tests.cpo_central.actors import BOOT, Charger
 from tests.cpo_central.conftest import Start
 
 Connect = Callable[..., Awaitable[Charger]]
-
-BOOT = {"chargePointVendor": "Acme", "chargePointModel": "One"}
 
 
 def rows(central: Central, query: str) -> list[tuple[object, ...]]:
@@ -167,7 +180,7 @@ async def test_the_newest_link_of_a_charger_wins(start: Start, charger: Connect,
         assert "1008" in await old.reading
     assert "1008" in (await logs.event("charger_unlinked"))["because"]
     assert (await new.link.call("Heartbeat", {}))["currentTime"]
-    assert central._chargers._links["CP-1"].lost is False
+    assert central.chargers._seats["CP-1"].link.lost is False
 
 
 async def test_what_chargers_do_not_speak(start: Start) -> None:
@@ -198,7 +211,121 @@ async def test_a_central_that_stops_answers_what_it_was_asked(start: Start, char
     cp = await charger(central)
     asked = [asyncio.create_task(cp.start("STRANGER", meter=meter)) for meter in range(3)]
     await asked[0]
-    await central._chargers.stop(5)
+    await central.chargers.stop(5)
     assert [(await answer)["transactionId"] for answer in asked[:1]] == [1]
     assert "1001" in await cp.reading
     await asyncio.gather(*asked, return_exceptions=True)
+
+
+# --- calls of ours --------------------------------------------------------------------------------------------
+
+
+async def test_calls_to_chargers(start: Start, charger: Connect) -> None:
+    async def reset(call: Call) -> Payload:
+        if call.payload["type"] == "Hard":
+            raise BadValueError("soft ones only")
+        return {"status": "Accepted"}
+
+    async def unlock(_: Call) -> Payload:
+        return {"status": "Perhaps"}
+
+    central = await start()
+    assert central.chargers.connected() == []
+    await charger(central, "CP-2", answers={"Reset": reset, "UnlockConnector": unlock})
+    await charger(central, "CP-1")
+    assert central.chargers.connected() == ["CP-1", "CP-2"]
+    call = central.chargers.call
+    assert await call("CP-2", "Reset", {"type": "Soft"}) == {"status": "Accepted"}
+    with pytest.raises(PeerError) as refused:
+        await call("CP-2", "Reset", {"type": "Hard"})
+    assert (refused.value.code, refused.value.description) == ("PropertyConstraintViolation", "soft ones only")
+    with pytest.raises(BadResultError):
+        await call("CP-2", "UnlockConnector", {"connectorId": 1})
+    with pytest.raises(PeerError, match="NotSupported"):
+        await call("CP-1", "Reset", {"type": "Soft"})
+
+
+async def test_what_cannot_be_called(start: Start, charger: Connect, logs: LogLines) -> None:
+    central = await start()
+    cp = await charger(central)
+    call = central.chargers.call
+    with pytest.raises(UnknownChargePointError) as unknown:
+        await call("CP-9", "ClearCache", {})
+    assert unknown.value.charge_point_id == "CP-9"
+    for action, payload, error in (
+        ("Reset", {"type": "Gentle"}, BadValueError),
+        ("Reset", {}, MissingFieldError),
+        ("Sing", {}, UnknownActionError),
+        ("Authorize", {"idTag": "A"}, UnsupportedActionError),
+    ):
+        with pytest.raises(error):
+            await call("CP-1", action, payload)
+    await cp.close()
+    await logs.event("charger_unlinked")
+    with pytest.raises(NotConnectedError):
+        await call("CP-1", "ClearCache", {})
+    await central.charge_points.register("CP-8", Registration.ACCEPTED)
+    with pytest.raises(NotConnectedError):
+        await call("CP-8", "ClearCache", {})
+
+
+async def test_calls_to_a_charger_go_out_one_after_the_other_each_with_its_deadline(start: Start) -> None:
+    central = await start()
+    url = f"ws://127.0.0.1:{central.port}/ocpp/CP-1"
+    async with connect(url, subprotocols=[Subprotocol("ocpp1.6")], compression=None) as silent:
+        await silent.send(orjson.dumps([2, "1", "BootNotification", BOOT]).decode())
+        await silent.recv()
+        unanswered, impatient, third, fourth = (
+            asyncio.create_task(central.chargers.call("CP-1", "ClearCache", {}, timeout_s=timeout_s))
+            for timeout_s in (0.1, 0.05, 5.0, 5.0)
+        )
+        late = orjson.loads(await silent.recv())
+        with pytest.raises(CallTimeoutError) as waited:
+            await impatient
+        assert waited.value.sent is False
+        assert not unanswered.done()
+        following = orjson.loads(await silent.recv())
+        assert unanswered.done(), "the next goes out when the first is given up"
+        with pytest.raises(CallTimeoutError) as silence:
+            await unanswered
+        assert silence.value.sent is True
+        await silent.send(orjson.dumps([3, late[1], {"status": "Rejected"}]).decode())
+        await silent.send(orjson.dumps([3, following[1], {"status": "Accepted"}]).decode())
+        last = orjson.loads(await silent.recv())
+        assert third.done()
+        assert not fourth.done()
+        await silent.send(orjson.dumps([3, last[1], {"status": "Rejected"}]).decode())
+        assert [(await call)["status"] for call in (third, fourth)] == ["Accepted", "Rejected"]
+
+
+async def test_calls_on_a_link_that_is_replaced_fail_at_once(start: Start, charger: Connect) -> None:
+    central = await start()
+    url = f"ws://127.0.0.1:{central.port}/ocpp/CP-1"
+    async with connect(url, subprotocols=[Subprotocol("ocpp1.6")], compression=None, max_queue=1) as gone:
+        await gone.send(orjson.dumps([2, "1", "BootNotification", BOOT]).decode())
+        await gone.recv()
+        gone.transport.pause_reading()  # its network is gone: it will not even answer that it is closed
+        calls = [asyncio.create_task(central.chargers.call("CP-1", "ClearCache", {})) for _ in range(3)]
+        await asyncio.sleep(0)
+        await charger(central, boots=False)
+        async with asyncio.timeout(2):
+            for call in calls:
+                with pytest.raises(LinkLostError, match="linked again"):
+                    await call
+        assert central.chargers.connected() == ["CP-1"]
+        gone.transport.abort()
+
+
+async def test_the_charge_point_is_seen_when_its_link_comes_and_goes(start: Start, charger: Connect) -> None:
+    central = await start()
+    cp = await charger(central)
+    booted = central.charge_points.get("CP-1")
+    assert booted is not None
+    await cp.close()
+    await central.chargers.stop(1)
+    gone = central.charge_points.get("CP-1")
+    assert gone is not None
+    assert gone.last_seen_at is not None
+    assert booted.last_seen_at is not None
+    assert gone.last_seen_at > booted.last_seen_at
+    assert gone.boot == BOOT

@@ -2,12 +2,15 @@ import asyncio
 import json
 import sqlite3
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 from typer.testing import CliRunner, Result
 
-from cascade.roaming.cdrs import Cdr
+from cascade.errors import RoamingRefused
+from cascade.roaming.cdrs import Cdr, CdrStatus, DeliveryStatus
 from cpo_central.cdr_store import CdrStore
 from cpo_central.cli import app
 from cpo_central.schema import open_database
@@ -160,3 +163,109 @@ def test_a_parked_cdr_is_put_back(file: Path) -> None:
     as_json = run("cdrs", "resend", kept[1].cdr_id, "--database", file, "--json")
     assert json.loads(as_json.stdout) == {"cdrId": str(kept[1].cdr_id), "status": "Queued"}
     assert {sent["status"] for sent in listed("cdrs", "list", "--database", file)} == {"Queued"}
+
+
+def test_a_rejected_cdr_is_the_hub_s_to_offer_again(file: Path) -> None:
+    (record,) = records(1)
+
+    async def reject() -> None:
+        database = open_database(file)
+        await put(database, record)
+        await CdrStore(database).note(
+            CdrStatus(cdr_id=record.cdr_id, status=DeliveryStatus.REJECTED, reason="x")
+        )
+        await database.close()
+
+    asyncio.run(reject())
+    assert "nap cdrs requeue" in run("cdrs", "resend", record.cdr_id, "--database", file).stderr
+    assert len(listed("cdrs", "list", "--status", "Rejected", "--database", file)) == 1
+    assert listed("cdrs", "list", "--status", "Parked", "--database", file) == []
+
+
+def test_what_we_did_not_take_is_shown_with_the_reason(file: Path) -> None:
+    (record,) = records(1)
+
+    async def refuse() -> None:
+        database = open_database(file)
+        with pytest.raises(RoamingRefused):
+            await CdrStore(database).take(record, "C2", datetime.now(UTC))
+        await database.close()
+
+    asyncio.run(refuse())
+    (refused,) = listed("cdrs", "list", "--refused", "--database", file)
+    assert (refused["cdrId"], refused["operator"]) == (str(record.cdr_id), "C2")
+    assert str(refused["reason"]).startswith("UnknownToken: ")
+    assert "UnknownToken" in run("cdrs", "list", "--refused", "--database", file).stdout
+    assert run("cdrs", "list", "--refused", "--received", "--database", file).exit_code == 2
+
+
+def test_a_cdr_is_cancelled_and_replaced(file: Path) -> None:
+    (record,) = records(1)
+    asyncio.run(fill(file, [record], parked=False))
+    right = ("--replace-meter-stop", 2000, "--replace-session-end", "2026-01-01T12:00:00+01:00")
+    credit, replacement = listed("cdrs", "credit", record.cdr_id, *right, "--database", file)
+    assert credit["cdr"] == {
+        **json.loads(record.wire()),
+        "cdrId": credit["cdrId"],
+        "creditReferenceId": str(record.cdr_id),
+    }
+    assert replacement["cdr"] == {
+        **json.loads(record.wire()),
+        "cdrId": replacement["cdrId"],
+        "meterStop": 2000,
+        "sessionEnd": "2026-01-01T11:00:00Z",
+    }
+    sent = listed("cdrs", "list", "--database", file)
+    assert {one["cdrId"] for one in sent} == {str(record.cdr_id), credit["cdrId"], replacement["cdrId"]}
+    again = run("cdrs", "credit", record.cdr_id, "--database", file)
+    assert again.exit_code == 1
+    assert "has been cancelled by" in again.stderr
+
+
+@pytest.mark.parametrize("wrong", [("no-uuid",), (UUID(int=1), "--replace-session-end", "tomorrow")])
+def test_a_correction_that_cannot_be_read(file: Path, wrong: tuple[object, ...]) -> None:
+    run("tokens", "add", "OWN00001", "--database", file)
+    result = run("cdrs", "credit", *wrong, "--database", file)
+    assert result.exit_code == 2
+    assert isinstance(result.exception, SystemExit)
+
+
+def test_charge_points_are_registered_accepted_rejected_and_listed(file: Path) -> None:
+    assert run("charge-points", "add", "CP 1/ä", "--database", file).exit_code == 0
+    pending = run("charge-points", "add", "CP-2", "--registration", "Pending", "--database", file, "--json")
+    assert json.loads(pending.stdout)["registration"] == "Pending"
+    assert run("charge-points", "accept", "CP-2", "--database", file).exit_code == 0
+    rejected = run("charge-points", "reject", "CP 1/ä", "--database", file, "--json")
+    assert json.loads(rejected.stdout)[0]["registration"] == "Rejected"
+    found = listed("charge-points", "list", "--database", file)
+    assert [(one["chargePointId"], one["registration"]) for one in found] == [
+        ("CP 1/ä", "Rejected"),
+        ("CP-2", "Accepted"),
+    ]
+    assert found[0]["bootedAt"] is None
+    assert "CP-2" in run("charge-points", "list", "--database", file).stdout
+
+
+def test_charge_points_get_passwords(file: Path) -> None:
+    def add(*more: str, said: str | None = None) -> Result:
+        arguments = ["charge-points", "add", "CP-1", "--database", str(file), *more]
+        return CliRunner().invoke(app, arguments, input=said)
+
+    made = add("--password-generated", "--json")
+    password = json.loads(made.stdout)["password"]
+    assert len(password) == 20
+    assert "shown this once" in add("--password-generated").stdout
+    assert "password" not in add("--password-stdin", said="sixteen-and-more\n").stdout
+    for wrong, said in (
+        (("--password-stdin",), "too short\n"),
+        (("--password-stdin",), ""),
+        (("--password-stdin", "--password-generated"), None),
+        (("--registration", "Fine"), None),
+    ):
+        result = add(*wrong, said=said)
+        assert result.exit_code == 2
+        assert result.stderr
+    assert run("charge-points", "add", "x" * 256, "--database", file).exit_code == 2
+    unknown = run("charge-points", "accept", "CP-9", "--database", file)
+    assert unknown.exit_code == 1
+    assert "charge-points add" in unknown.stderr

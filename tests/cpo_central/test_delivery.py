@@ -332,3 +332,27 @@ async def test_a_cdr_body_is_never_changed(database: Database) -> None:
     (read,) = store.waiting(Destination(Route.PEER, "C1"), 10)
     assert body == record.wire() == read.wire()
     assert digest == read.digest()
+
+
+async def test_a_credit_never_goes_before_what_it_cancels(database: Database, logs: LogLines) -> None:
+    store = CdrStore(database)
+    (original,) = records(1, home_operator_id="C1")
+    credit, (right,) = original.credited_by(uuid4()), records(1, home_operator_id="C1")
+    await put(database, original, credit, right)
+    peers = Receiver(PeerError("InternalError", "", {}))
+    work = asyncio.create_task(Delivery(store=store, hub=Receiver(), peers=peers, retry_s=(0.01, 0.01)).run())
+    await told(logs, "cdr", 3)
+    assert peers.took == [right, original, credit]
+    work.cancel()
+    await asyncio.gather(work, return_exceptions=True)
+
+
+async def test_a_parked_cdr_goes_again_with_its_credit_in_order(database: Database) -> None:
+    store = CdrStore(database)
+    original, other = records(2, home_operator_id="C1")
+    credit = original.credited_by(uuid4())
+    await put(database, original, other, credit)
+    for record in (original, other, credit):
+        await store.park(record, "UnknownToken: not ours")
+    assert await store.resend(str(original.cdr_id)) is CdrState.PARKED
+    assert store.waiting(Destination(Route.PEER, "C1"), 10) == [original, credit]

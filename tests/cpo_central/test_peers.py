@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from cascade.client import bearer, dial, link_url
+from cascade.database import Database
 from cascade.errors import CallFailed, LinkLostError, PeerError, RoamingRefused
 from cascade.exchange import ask
 from cascade.link import Link
@@ -15,8 +16,13 @@ from cascade.roaming.cdrs import Cdr, CdrReceipt, ReceiptStatus
 from cascade.roaming.endpoints import LookupEndpoint, PublishEndpoint, Referral
 from cascade.trace import FrameTrace
 from cpo_central.app import Central
-from cpo_central.commands import list_received, list_sent, put_tokens, read_token
+from cpo_central.cdr_store import CdrStore
+from cpo_central.cdrs import HomeAuthorization
+from cpo_central.commands import list_received, list_sent, put_tokens
+from cpo_central.home import KEEP, Home
 from cpo_central.peer_client import PeerClient
+from cpo_central.token_csv import read_token
+from cpo_central.tokens import TokenStore
 from tests.conftest import LogLines
 from tests.cpo_central.actors import LIMITS, Charger, Hub, told
 from tests.cpo_central.conftest import Start
@@ -290,6 +296,19 @@ async def test_a_blocked_driver_proves_nothing(c1: Central, hub: Hub) -> None:
     assert (await ask(link, claimed, CdrReceipt)).status is ReceiptStatus.RECEIVED
     await link.close()
     await reading
+
+
+async def test_what_we_answered_long_ago_is_forgotten(database: Database, logs: LogLines) -> None:
+    store, now = CdrStore(database), datetime.now(UTC)
+    moments = [now - KEEP - timedelta(seconds=1), now - KEEP / 2, now]
+    answers = [HomeAuthorization("A", None, f"m-{number}", "Accepted", at) for number, at in enumerate(moments)]
+    await store.record_authorizations(answers)
+    work = asyncio.create_task(Home(TokenStore(database), store).run())
+    assert (await logs.event("home_pruned"))["count"] == 1
+    work.cancel()
+    await asyncio.gather(work, return_exceptions=True)
+    kept = database.reader.execute("SELECT message_id FROM home_authorization ORDER BY id").fetchall()
+    assert kept == [("m-1",), ("m-2",)]
 
 
 async def test_a_home_that_stops_says_so(c1: Central, hub: Hub) -> None:

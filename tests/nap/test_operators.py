@@ -123,7 +123,7 @@ async def test_a_credential_that_was_right_before_is_not_hashed_again(
     def never(*_: object) -> bool:
         raise AssertionError
 
-    monkeypatch.setattr(world.app.links, "_matches", never)
+    monkeypatch.setattr(world.app.links._credentials, "_matches", never)
     await world.relink(Partner("C1"))
 
 

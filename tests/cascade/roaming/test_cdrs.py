@@ -9,7 +9,16 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from cascade.roaming import cdrs
-from cascade.roaming.cdrs import Authorization, Cdr, CdrReceipt, CdrStatus, DeliveryStatus, ReceiptStatus
+from cascade.roaming.cdrs import (
+    SESSION_MAX_WH,
+    Authorization,
+    Cdr,
+    CdrReceipt,
+    CdrStatus,
+    DeliveryStatus,
+    ReceiptStatus,
+    objection_to_credit,
+)
 
 START, END = datetime(2026, 3, 1, 12, tzinfo=UTC), datetime(2026, 3, 1, 13, 30, tzinfo=UTC)
 CDR = Cdr(
@@ -41,6 +50,7 @@ CHANGES: dict[str, object] = {
     "connector_id": 2,
     "authorization": Authorization.PEER,
     "authorization_reference": None,
+    "credit_reference_id": UUID(int=3),
 }
 
 numbers = st.integers(-(2**63), 2**63 - 1)
@@ -61,6 +71,7 @@ records = st.fixed_dictionaries(
         "connector_id": st.integers(0, 2**63 - 1),
         "authorization": st.sampled_from(Authorization),
         "authorization_reference": st.none() | st.text(min_size=1, max_size=36),
+        "credit_reference_id": st.none() | st.uuids(),
     }
 ).map(lambda fields: Cdr(**fields))
 
@@ -144,3 +155,60 @@ def test_what_answers_a_record_comes_back_as_it_was_sent() -> None:
 def test_a_receipt_names_a_whole_digest() -> None:
     with pytest.raises(ValidationError):
         CdrReceipt(cdr_id=CDR.cdr_id, digest="short", received_at=END, status=ReceiptStatus.RECEIVED)
+
+
+# --- credits ------------------------------------------------------------------------------------------------
+
+CREDIT_ID = UUID(int=9)
+CREDIT = CDR.credited_by(CREDIT_ID)
+
+
+def test_a_credit_takes_back_what_it_names() -> None:
+    assert (CREDIT.cdr_id, CREDIT.credit_reference_id) == (CREDIT_ID, CDR.cdr_id)
+    assert CDR.energy_wh == 7500
+    assert CREDIT.energy_wh == -7500
+    assert '"creditReferenceId":"00000000-0000-0000-0000-000000000001"' in CREDIT.wire()
+    assert "creditReferenceId" not in CDR.wire()
+
+
+@given(records)
+def test_a_credit_of_a_session_is_taken_once(record: Cdr) -> None:
+    original = record.model_copy(update={"credit_reference_id": None})
+    credit = Cdr.model_validate_json(original.credited_by(CREDIT_ID).wire())
+    assert objection_to_credit(credit, original, None) is None
+    assert original.energy_wh + credit.energy_wh == 0
+    again = objection_to_credit(credit, original, UUID(int=8))
+    assert again is not None
+    assert again.code == "AlreadyCredited"
+
+
+@pytest.mark.parametrize(
+    ("original", "code"),
+    [
+        (CDR.model_copy(update={"operator_id": "C3"}), "UnknownOriginal"),
+        (CDR.model_copy(update={"credit_reference_id": UUID(int=7)}), "CreditOfCredit"),
+        (CDR.model_copy(update={"meter_stop": 8499}), "CreditMismatch"),
+        (CDR.model_copy(update={"id_tag": "de-abc-1"}), "CreditMismatch"),
+    ],
+)
+def test_a_credit_that_is_not_right_is_refused(original: Cdr, code: str) -> None:
+    objection = objection_to_credit(CREDIT, original, None)
+    assert objection is not None
+    assert objection.code == code
+    assert objection.detail
+
+
+@pytest.mark.parametrize(
+    ("changed", "plausible"),
+    [
+        ({}, True),
+        ({"meter_stop": 1000, "session_end": START}, True),
+        ({"meter_stop": 1000 + SESSION_MAX_WH}, True),
+        ({"meter_stop": 1001 + SESSION_MAX_WH}, False),
+        ({"meter_stop": 999}, False),
+        ({"session_end": START - timedelta(microseconds=1)}, False),
+    ],
+)
+def test_what_can_be_true(changed: dict[str, object], plausible: bool) -> None:  # noqa: FBT001 - drawn
+    assert CDR.model_copy(update=changed).is_plausible is plausible
+    assert CDR.model_copy(update=changed).credited_by(CREDIT_ID).is_plausible is plausible

@@ -1,11 +1,12 @@
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cascade.roaming.cdrs import Cdr
+from cascade.roaming.cdrs import SESSION_MAX_WH, Cdr
 from nap.decisions.cdrs import intake
 from nap.decisions.outcome import Answer, Refuse
 from nap.records import CdrFacts, CdrState, StoredCdr
@@ -55,6 +56,7 @@ def test_the_same_again_is_in_custody_already_whatever_else_has_changed() -> Non
         ({}, {"home": "C2"}, "OwnToken"),
         ({"home_operator_id": "C3"}, {}, "HomeMismatch"),
         ({"meter_stop": 999}, {}, "ImplausibleCdr"),
+        ({"meter_stop": 1001 + SESSION_MAX_WH}, {}, "ImplausibleCdr"),
         ({"session_end": NOW - timedelta(hours=2)}, {}, "ImplausibleCdr"),
     ],
 )
@@ -101,3 +103,42 @@ def test_what_is_taken_can_be_billed(
         assert named_home in {None, home}
         assert wh >= 0
         assert stored.body == message.wire()
+
+
+# --- credits ------------------------------------------------------------------------------------------------
+
+
+def credited(original: StoredCdr | None, message: Cdr, *, home: str | None = "C1") -> object:
+    facts = CdrFacts(None, home, authorized=False, original=original)
+    return intake("C2", message, message.wire(), facts, NOW)
+
+
+def custody(message: Cdr) -> StoredCdr:
+    outcome = judged(message)
+    assert isinstance(outcome, Answer)
+    assert outcome.value is not None
+    return outcome.value
+
+
+@pytest.mark.parametrize("owner", ["C1", None, "C2", "C3"])
+def test_a_credit_goes_where_the_original_went_whosever_the_token_is_now(owner: str | None) -> None:
+    original = custody(cdr())
+    message = original.cdr.credited_by(UUID(int=5))
+    outcome = credited(original, message, home=owner)
+    assert isinstance(outcome, Answer)
+    assert (outcome.value.home, outcome.value.authorized, outcome.value.cdr) == ("C1", True, message)
+
+
+def test_a_credit_of_what_is_not_here_is_refused() -> None:
+    assert credited(None, cdr().credited_by(UUID(int=5))) == Refuse(
+        "UnknownOriginal", "creditReferenceId is not the cdrId of a CDR of yours taken here"
+    )
+
+
+def test_a_second_credit_is_refused() -> None:
+    original = custody(cdr())
+    message = original.cdr.credited_by(UUID(int=5))
+    facts = CdrFacts(None, "C1", authorized=True, original=original, cancelled_by=UUID(int=4))
+    outcome = intake("C2", message, message.wire(), facts, NOW)
+    assert isinstance(outcome, Refuse)
+    assert outcome.code == "AlreadyCredited"

@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from cascade.errors import RoamingRefused
 from cascade.roaming.cdrs import Authorization, Cdr
+from cascade.roaming.ledgers import Period
 from cascade.roaming.tokens import PublishTokens, Token, TokenStatus, WhitelistPage
 from nap.records import (
     AuthorizationRecord,
@@ -19,6 +20,7 @@ from nap.records import (
     CdrState,
     Endpoint,
     HeldToken,
+    LedgerRow,
     Mode,
     OperatorStanding,
     Publication,
@@ -645,3 +647,51 @@ async def test_what_we_write_or_read_was_not_changed_elsewhere(store: Store) -> 
     store.operators.standings()
     store.tokens.whitelist_page("C1", epoch=0, version=0, limit=10)
     assert not await store.changed_elsewhere()
+
+
+# --- credits and the ledger ---------------------------------------------------------------------------------
+
+
+async def test_a_credit_is_judged_by_the_cdr_that_it_names(store: Store, sessions: list[StoredCdr]) -> None:
+    original = sessions[0]
+    credit = original.cdr.credited_by(uuid.uuid4())
+    facts = await facts_about(store, credit)
+    assert (facts.original, facts.cancelled_by) == (original, None)
+    stored = await take(store, credit)
+    assert store.cdrs.queued("C1", 10)[-1] == stored
+    facts = await facts_about(store, original.cdr.credited_by(uuid.uuid4()))
+    assert (facts.original, facts.cancelled_by) == (original, credit.cdr_id)
+    facts = await facts_about(store, cdr().credited_by(uuid.uuid4()))
+    assert (facts.original, facts.cancelled_by) == (None, None)
+
+
+async def test_the_ledger_of_a_period_has_what_ended_in_it(store: Store) -> None:
+    await enter(store, "C1", "C2")
+    await publish(store, "C1", token("AB1"))
+    start, end = NOW, NOW + timedelta(days=1)
+    second = timedelta(seconds=1)
+    ends = [start - second / 2, start, start + second / 2, end - second / 2, end]
+    early, first, dotted, last, late = [cdr(session_end=moment) for moment in ends]
+    credit = first.credited_by(uuid.uuid4())
+    for message in (early, first, dotted, last, late, credit):
+        await take(store, message)
+    await store.cdrs.settle(first.cdr_id, CdrState.ACCEPTED, None, LATER)
+    assert store.cdrs.ledger(Period(start, end)) == [
+        LedgerRow(first.cdr_id, first.digest(), "C2", "C1", 12_500, False, CdrState.ACCEPTED),
+        LedgerRow(dotted.cdr_id, dotted.digest(), "C2", "C1", 12_500, False, CdrState.QUEUED),
+        LedgerRow(last.cdr_id, last.digest(), "C2", "C1", 12_500, False, CdrState.QUEUED),
+        LedgerRow(credit.cdr_id, credit.digest(), "C2", "C1", -12_500, True, CdrState.QUEUED),
+    ]
+    assert len(store.cdrs.ledger(Period())) == 6
+
+
+async def test_a_rejected_cdr_is_offered_again_with_its_credit(store: Store, sessions: list[StoredCdr]) -> None:
+    first, second = (stored.cdr for stored in sessions[:2])
+    credit = first.credited_by(uuid.uuid4())
+    await take(store, credit)
+    for message in (first, second, credit):
+        await store.cdrs.settle(message.cdr_id, CdrState.REJECTED, "why", LATER)
+    assert await store.cdrs.requeue(first.cdr_id)
+    queued = [stored.cdr for stored in store.cdrs.queued("C1", 10)]
+    assert [one for one in queued if one in (first, credit)] == [first, credit]
+    assert second not in queued

@@ -1,0 +1,1 @@
+"""The REST interface, for the operator's staff and other software."""
