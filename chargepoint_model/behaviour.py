@@ -12,7 +12,8 @@ The rules:
 5. A tag that is read changes nothing until it has been answered. In a transaction only its owner may end
    it: whoever presents the same idTag, without case, or one of the same parent (OCPP 1.6, section 4.1).
 6. Whether the central system confirms a start is known only when it has answered: until then the vehicle
-   waits. A start that it does not accept ends as DeAuthorized.
+   waits, unless nobody can be asked. A start that it does not accept, however late, ends as DeAuthorized.
+7. A reservation holds a connector, with or without a cable in it, until a driver is accepted there.
 
 A row with another state, event or effect extends the table: nothing else knows what a state is followed by.
 """
@@ -40,8 +41,12 @@ class State(Enum):
     """The vehicle takes no energy."""
     SUSPENDED_EVSE = auto()
     """The connector offers no energy."""
+    INTERRUPTED = auto()
+    """The cable was pulled at the vehicle, and the transaction goes on (StopTransactionOnEVSideDisconnect)."""
     FINISHING = auto()
     """The transaction has ended, the cable is still in."""
+    RESERVED = auto()
+    RESERVED_PLUGGED = auto()
     UNAVAILABLE = auto()
     UNAVAILABLE_PLUGGED = auto()
     FAULTED = auto()
@@ -53,6 +58,8 @@ class Event(Enum):
 
     PLUGGED_IN = auto()
     UNPLUGGED = auto()
+    CABLE_PULLED = auto()
+    """Unplugged at the vehicle where that ends no transaction."""
     TAG_PRESENTED = auto()
     """A tag was read, and must be asked about."""
     TAG_ACCEPTED = auto()
@@ -63,6 +70,7 @@ class Event(Enum):
     CONNECTION_TIMED_OUT = auto()
     """An accepted driver has not plugged in (ConnectionTimeOut)."""
     START_CONFIRMED = auto()
+    """The central system has accepted it, or cannot be asked now."""
     START_REFUSED = auto()
     METER_TICK = auto()
     """It is time for a meter value."""
@@ -77,6 +85,9 @@ class Event(Enum):
     SWITCHED_OFF = auto()
     FAULT = auto()
     FAULT_CLEARED = auto()
+    RESERVED = auto()
+    RESERVATION_ENDED = auto()
+    """It was cancelled, or its time is over."""
     MADE_INOPERATIVE = auto()
     """By ChangeAvailability; a connector in a transaction changes after it."""
     MADE_OPERATIVE = auto()
@@ -143,14 +154,19 @@ STATUS = {
     State.CHARGING: ChargePointStatus.charging,
     State.SUSPENDED_EV: ChargePointStatus.suspended_ev,
     State.SUSPENDED_EVSE: ChargePointStatus.suspended_evse,
+    State.INTERRUPTED: ChargePointStatus.suspended_ev,
     State.FINISHING: ChargePointStatus.finishing,
+    State.RESERVED: ChargePointStatus.reserved,
+    State.RESERVED_PLUGGED: ChargePointStatus.reserved,
     State.UNAVAILABLE: ChargePointStatus.unavailable,
     State.UNAVAILABLE_PLUGGED: ChargePointStatus.unavailable,
     State.FAULTED: ChargePointStatus.faulted,
     State.FAULTED_PLUGGED: ChargePointStatus.faulted,
 }
 
-IN_TRANSACTION = frozenset({State.STARTING, State.CHARGING, State.SUSPENDED_EV, State.SUSPENDED_EVSE})
+IN_TRANSACTION = frozenset({
+    *(State.STARTING, State.CHARGING, State.SUSPENDED_EV, State.SUSPENDED_EVSE, State.INTERRUPTED),
+})  # fmt: skip
 FLOWING = frozenset({State.CHARGING})
 
 _START = (Effect.LOCK, Effect.START)
@@ -162,6 +178,7 @@ _REASONS: dict[Event, Reason] = {
     Event.SOFT_RESET: Reason.soft_reset,
     Event.HARD_RESET: Reason.hard_reset,
     Event.SWITCHED_OFF: Reason.reboot,
+    Event.START_REFUSED: Reason.de_authorized,
 }
 
 _ENDINGS: dict[Event, Step] = {
@@ -184,6 +201,7 @@ TABLE: dict[State, dict[Event, Step]] = {
         Event.TAG_ACCEPTED: Step(State.AUTHORIZED),
         Event.UNLOCK_REQUESTED: Step(State.AVAILABLE, (Effect.UNLOCK,)),
         Event.FAULT: Step(State.FAULTED),
+        Event.RESERVED: Step(State.RESERVED),
         Event.MADE_INOPERATIVE: Step(State.UNAVAILABLE),
     },
     State.PLUGGED: {
@@ -192,6 +210,7 @@ TABLE: dict[State, dict[Event, Step]] = {
         Event.TAG_ACCEPTED: Step(State.STARTING, _START),
         Event.UNLOCK_REQUESTED: Step(State.PLUGGED, (Effect.UNLOCK,)),
         Event.FAULT: Step(State.FAULTED_PLUGGED),
+        Event.RESERVED: Step(State.RESERVED_PLUGGED),
         Event.MADE_INOPERATIVE: Step(State.UNAVAILABLE_PLUGGED),
     },
     State.AUTHORIZED: {
@@ -207,12 +226,12 @@ TABLE: dict[State, dict[Event, Step]] = {
         **_tag_read(State.STARTING),
         **_ENDINGS,
         Event.START_CONFIRMED: Step(State.CHARGING),
-        Event.START_REFUSED: Step(State.FINISHING, (Stop(Reason.de_authorized), Effect.UNLOCK)),
     },
     State.CHARGING: {
         **_tag_read(State.CHARGING),
         **_ENDINGS,
         Event.METER_TICK: Step(State.CHARGING, (Effect.METER,)),
+        Event.CABLE_PULLED: Step(State.INTERRUPTED),
         Event.EV_PAUSED: Step(State.SUSPENDED_EV),
         Event.EVSE_PAUSED: Step(State.SUSPENDED_EVSE),
     },
@@ -220,6 +239,7 @@ TABLE: dict[State, dict[Event, Step]] = {
         **_tag_read(State.SUSPENDED_EV),
         **_ENDINGS,
         Event.METER_TICK: Step(State.SUSPENDED_EV, (Effect.METER,)),
+        Event.CABLE_PULLED: Step(State.INTERRUPTED),
         Event.EV_RESUMED: Step(State.CHARGING),
         Event.EVSE_PAUSED: Step(State.SUSPENDED_EVSE),
     },
@@ -227,13 +247,38 @@ TABLE: dict[State, dict[Event, Step]] = {
         **_tag_read(State.SUSPENDED_EVSE),
         **_ENDINGS,
         Event.METER_TICK: Step(State.SUSPENDED_EVSE, (Effect.METER,)),
+        Event.CABLE_PULLED: Step(State.INTERRUPTED),
         Event.EVSE_RESUMED: Step(State.CHARGING),
+    },
+    State.INTERRUPTED: {
+        **_tag_read(State.INTERRUPTED),
+        **_ENDINGS,
+        Event.METER_TICK: Step(State.INTERRUPTED, (Effect.METER,)),
+        Event.PLUGGED_IN: Step(State.CHARGING),
     },
     State.FINISHING: {
         **_tag_read(State.FINISHING),
         Event.UNPLUGGED: Step(State.AVAILABLE),
         Event.TAG_ACCEPTED: Step(State.STARTING, _START),
         Event.UNLOCK_REQUESTED: Step(State.FINISHING, (Effect.UNLOCK,)),
+        Event.FAULT: Step(State.FAULTED_PLUGGED),
+        Event.MADE_INOPERATIVE: Step(State.UNAVAILABLE_PLUGGED),
+    },
+    State.RESERVED: {
+        **_tag_read(State.RESERVED),
+        Event.PLUGGED_IN: Step(State.RESERVED_PLUGGED),
+        Event.TAG_ACCEPTED: Step(State.AUTHORIZED),
+        Event.UNLOCK_REQUESTED: Step(State.RESERVED, (Effect.UNLOCK,)),
+        Event.RESERVATION_ENDED: Step(State.AVAILABLE),
+        Event.FAULT: Step(State.FAULTED),
+        Event.MADE_INOPERATIVE: Step(State.UNAVAILABLE),
+    },
+    State.RESERVED_PLUGGED: {
+        **_tag_read(State.RESERVED_PLUGGED),
+        Event.UNPLUGGED: Step(State.RESERVED),
+        Event.TAG_ACCEPTED: Step(State.STARTING, _START),
+        Event.UNLOCK_REQUESTED: Step(State.RESERVED_PLUGGED, (Effect.UNLOCK,)),
+        Event.RESERVATION_ENDED: Step(State.PLUGGED),
         Event.FAULT: Step(State.FAULTED_PLUGGED),
         Event.MADE_INOPERATIVE: Step(State.UNAVAILABLE_PLUGGED),
     },
@@ -279,11 +324,6 @@ def step(state: State, event: Event) -> Step:
 # --- the meter: whole watt-seconds, so that nothing is lost between two readings in Wh ----------------------
 
 WATT_SECONDS_PER_WH = 3600
-
-
-def flow(state: State, power_w: int, seconds: int) -> int:
-    """The energy taken in `state` during whole `seconds` at `power_w`, in watt-seconds, 0 or more."""
-    return max(power_w, 0) * max(seconds, 0) if state in FLOWING else 0
 
 
 def reading(watt_seconds: int) -> int:

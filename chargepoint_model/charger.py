@@ -1,23 +1,21 @@
-"""A charge point on a link: boots, heartbeats, obeys, authorizes drivers, and dials again when it is lost."""
+"""A charge point on a link: boots, heartbeats, obeys, speaks, and dials again when the link is lost."""
 
 import asyncio
 import contextlib
 import random
-import time
-from typing import NamedTuple
 
 import structlog
 
 from cascade.client import basic, dial, keep_linked, link_url
 from cascade.errors import BadResultError, CallTimeoutError, LinkLostError, PeerError
 from cascade.link import Link, LinkLimits
-from cascade.logs import masked
-from cascade.ocpp16 import SUBPROTOCOL, AuthorizationStatus
+from cascade.ocpp16 import SUBPROTOCOL
 from cascade.trace import FrameTrace
-from chargepoint_model.behaviour import Driver, Event, EventRefusedError
-from chargepoint_model.configuration import MOST
-from chargepoint_model.connector import Connector
-from chargepoint_model.orders import Orders
+from chargepoint_model.authorizer import Authorizer
+from chargepoint_model.behaviour import Event
+from chargepoint_model.keys import MOST
+from chargepoint_model.maintenance import Maintenance
+from chargepoint_model.orders import desk
 from chargepoint_model.station import ChargerSettings, Station
 
 log = structlog.get_logger()
@@ -27,22 +25,6 @@ MAX_SIZE = 64 * 1024
 
 FAREWELL_S = 5.0
 """How long a charge point that is reset or switched off tries to say what it still has to say."""
-
-FAILED = "Error"
-"""The decision on a tag when Authorize was not answered with one."""
-
-
-class Authorization(NamedTuple):
-    """What became of one Authorize."""
-
-    status: str
-    """An AuthorizationStatus, or `Error`."""
-    ms: float
-    """From the request to its response: the paper's authorization time (section 3.4)."""
-    at_ns: int
-    """The moment of the request, CLOCK_MONOTONIC."""
-    driver: Driver | None
-    """Who it is, if accepted."""
 
 
 class Charger:
@@ -57,11 +39,15 @@ class Charger:
 
     def __init__(self, settings: ChargerSettings, trace: FrameTrace) -> None:
         self.station = Station(settings)
+        self.authorizer = Authorizer(self.station)
+        self.maintenance = Maintenance(self.station)
         self.booted = asyncio.Event()
         """Set while there is a link on which the central system has accepted us."""
+        self.links = 0
+        """How many links were opened."""
         self._settings = settings
         self._trace = trace
-        self._link: Link | None = None
+        self._starting = True
 
     # --- the link -------------------------------------------------------------------------------------------
 
@@ -81,37 +67,43 @@ class Charger:
         Raises:
             LinkLostError: it could not be opened.
         """
-        settings = self._settings
+        settings, station = self._settings, self.station
         connection = await dial(
             link_url(settings.url, settings.identity),
             subprotocols=[SUBPROTOCOL],
             max_size=MAX_SIZE,
-            authorization=None if settings.password is None else basic(settings.identity, settings.password),
+            authorization=None if station.password is None else basic(settings.identity, station.password),
         )
-        orders = Orders(self.station)
         link = Link(
             connection,
             peer=settings.central_name,
-            handlers=orders.handlers(),
+            handlers=desk.handlers(station, self.authorizer, self.maintenance),
             limits=LinkLimits(call_timeout_s=settings.call_timeout_s),
             trace=self._trace,
         )
+        station.link = link
+        self.links += 1
         try:
             async with asyncio.TaskGroup() as group:
                 life = group.create_task(self._live(link, group))
-                resets = group.create_task(self._obey_resets(link, orders))
+                resets = group.create_task(self._obey_resets(link))
                 await link.run()
                 life.cancel()
                 resets.cancel()
         finally:
+            station.link = station.registration = None
+            station.go_on_alone()
             await link.close()
 
     async def _live(self, link: Link, group: asyncio.TaskGroup) -> None:
         with contextlib.suppress(LinkLostError):
             await self._boot(link)
-            self._link = link
             self.station.outbox.open()
             self.station.notify_all()
+            if self._starting:
+                self._starting = False
+                self.station.report("StartupOfTheDevice")
+                self.maintenance.rebooted()
             self.booted.set()
             heart = group.create_task(self._beat())
             try:
@@ -119,26 +111,29 @@ class Charger:
             finally:
                 heart.cancel()
                 self.booted.clear()
-                self._link = None
 
     async def _boot(self, link: Link) -> None:
         """Ask to be accepted, again and again (OCPP 1.6, section 4.2)."""
+        station = self.station
         while True:
             wait_s = self._settings.boot_retry_s
+            station.boot_asked.clear()
             try:
-                answer = await link.call("BootNotification", self.station.boot_notification())
+                answer = await link.call("BootNotification", station.boot_notification())
             except (PeerError, CallTimeoutError, BadResultError) as error:
                 log.warning("boot_failed", because=str(error), retry_s=wait_s)
             else:
-                interval_s: int = answer["interval"]
-                if answer["status"] == "Accepted":
+                station.registration, interval_s = answer["status"], answer["interval"]
+                if station.registration == "Accepted":
                     if interval_s > 0:
-                        self.station.configuration.set("HeartbeatInterval", interval_s)
+                        station.configuration.set("HeartbeatInterval", interval_s)
                     log.info("booted", central=link.peer)
                     return
                 wait_s = min(interval_s, MOST) if interval_s > 0 else wait_s
-                log.warning("boot_not_accepted", status=answer["status"], retry_s=wait_s)
-            await asyncio.sleep(wait_s)
+                log.warning("boot_not_accepted", status=station.registration, retry_s=wait_s)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(wait_s):
+                    await station.boot_asked.wait()
 
     async def _beat(self) -> None:
         """A heartbeat is of the moment, and of real time: it tells that we live."""
@@ -151,11 +146,17 @@ class Charger:
             except TimeoutError:
                 self.station.outbox.say("Heartbeat", {})
 
-    async def _obey_resets(self, link: Link, orders: Orders) -> None:
-        kind = await orders.resets.get()
+    async def _obey_resets(self, link: Link) -> None:
+        resets = self.station.resets
+        kind = await resets.get()
+        while not resets.empty():  # one reset does for all that were asked for
+            resets.get_nowait()
         self.station.stop_sessions(Event.SOFT_RESET if kind == "Soft" else Event.HARD_RESET)
         if kind == "Soft":
             await self._farewell()
+        self.station.report("ResetOrReboot")
+        self.station.configuration.restart()
+        self._starting = True
         await link.close(1001, "reset", grace_s=1.0)
 
     async def _farewell(self) -> None:
@@ -169,53 +170,3 @@ class Charger:
         self.station.stop_sessions(Event.SWITCHED_OFF)
         if self.booted.is_set():
             await self._farewell()
-
-    # --- drivers --------------------------------------------------------------------------------------------
-
-    async def authorize(self, id_tag: str) -> Authorization:
-        """Ask the central system about a tag.
-
-        Raises:
-            LinkLostError: there is no link, or it was lost meanwhile.
-        """
-        link, status, parent = self._link, FAILED, None
-        if link is None:
-            raise LinkLostError("the charge point is not linked: nobody can be asked")
-        payload = {"idTag": id_tag}
-        at_ns = time.monotonic_ns()
-        began = time.perf_counter()
-        try:
-            answer = await link.call("Authorize", payload)
-            ended = time.perf_counter()
-        except (PeerError, CallTimeoutError, BadResultError) as error:
-            ended = time.perf_counter()
-            log.warning("authorize_failed", id_tag=masked(id_tag), because=str(error))
-        else:
-            status, parent = answer["idTagInfo"]["status"], answer["idTagInfo"].get("parentIdTag")
-        driver = Driver(id_tag, parent) if status == AuthorizationStatus.accepted else None
-        return Authorization(status, (ended - began) * 1000, at_ns, driver)
-
-    async def present(self, connector: Connector, id_tag: str) -> Authorization | None:
-        """Hold a tag to a connector's reader; None if its owner needed no question.
-
-        Raises:
-            EventRefusedError: no tag is read in the connector's state.
-            LinkLostError: nobody could be asked.
-        """
-        presented = Driver(id_tag)
-        if connector.owner is not None and connector.owner.owns(presented):
-            connector.happen(Event.OWNER_RETURNED, presented)
-            return None
-        connector.happen(Event.TAG_PRESENTED)
-        authorization = await self.authorize(id_tag)
-        with contextlib.suppress(EventRefusedError):  # the connector may have gone on while we asked
-            connector.happen(*_answered(connector.owner, authorization))
-        return authorization
-
-
-def _answered(owner: Driver | None, authorization: Authorization) -> tuple[Event, Driver | None]:
-    """What the answer to a tag is at a connector that may have an owner already."""
-    driver = authorization.driver
-    if driver is None or (owner is not None and not owner.owns(driver)):
-        return Event.TAG_REFUSED, None
-    return (Event.TAG_ACCEPTED if owner is None else Event.OWNER_RETURNED), driver

@@ -6,11 +6,13 @@ import math
 import signal
 import sys
 from collections.abc import Coroutine
-from enum import StrEnum
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
-from urllib.parse import urlsplit
 
 import typer
+
+from chargepoint_model.conformance.model import Part
+from chargepoint_model.options import Common, EnergyWh, Password, PauseS, TimeScale, a_url, with_common
 
 if TYPE_CHECKING:
     from cascade.trace import FrameTrace
@@ -21,20 +23,8 @@ T = TypeVar("T")
 app = typer.Typer(no_args_is_help=True, help="A charge point: an OCPP 1.6J client of a central system.")
 
 
-class LogLevel(StrEnum):
-    """How much is logged, on standard error."""
-
-    DEBUG = "debug"
-    INFO = "info"
-    WARNING = "warning"
-    ERROR = "error"
-
-
-def _a_url(url: str) -> str:
-    parts = urlsplit(url)
-    if parts.scheme not in {"ws", "wss"} or not parts.hostname:
-        raise typer.BadParameter("give ws://host:port/path or wss://host:port/path, without the identity")
-    return url
+def _a_url_or_none(url: str | None) -> str | None:
+    return None if url is None else a_url(url)
 
 
 def _an_id_tag(id_tag: str) -> str:
@@ -47,56 +37,29 @@ def _id_tags(id_tags: list[str] | None) -> list[str]:
     return [_an_id_tag(id_tag) for id_tag in id_tags or []]
 
 
-Url = Annotated[str, typer.Option(callback=_a_url, help="The central system, without the identity.")]
 Identity = Annotated[str, typer.Option("--id", help="The charge point's identity.")]
-Password = Annotated[
-    str | None, typer.Option(envvar="CHARGEPOINT_PASSWORD", help="For HTTP Basic; better in the environment.")
+Tags = Annotated[
+    list[str] | None, typer.Option("--tag", callback=_id_tags, help="A driver's idTag; may be repeated.")
 ]
-EnergyWh = Annotated[int, typer.Option(min=1, max=1_000_000, help="What a vehicle takes, in Wh.")]
-PowerW = Annotated[int, typer.Option(min=1, max=1_000_000, help="How fast it takes it, in W.")]
-CallTimeout = Annotated[float, typer.Option(min=0.001, help="Seconds until a call has failed.")]
-CentralName = Annotated[str, typer.Option(help="The central system's name in logs and traces.")]
-Level = Annotated[LogLevel, typer.Option(help="SIGUSR1 switches frame tracing, seen at info and below.")]
-Trace = Annotated[bool, typer.Option("--trace", help="Show frames from the start; implies info.")]
 
 
 @app.command()
+@with_common
 def run(
-    url: Url,
+    common: Common,
     identity: Identity,
     connectors: Annotated[int, typer.Option(min=1, max=1000)] = 1,
-    tag: Annotated[
-        list[str] | None, typer.Option(callback=_id_tags, help="A driver's idTag; may be repeated.")
-    ] = None,
-    password: Password = None,
+    tag: Tags = None,
     energy_wh: EnergyWh = 7400,
-    power_w: PowerW = 22_000,
-    pause_s: Annotated[int, typer.Option(min=1, help="Model seconds between drivers.")] = 60,
-    time_scale: Annotated[
-        float, typer.Option(min=0.001, max=10_000, help="Model seconds per second, for sessions.")
-    ] = 1.0,
-    call_timeout_s: CallTimeout = 10.0,
-    central_name: CentralName = "central",
-    log_level: Level = LogLevel.WARNING,
-    trace: Trace = False,
+    pause_s: PauseS = 60,
+    time_scale: TimeScale = 1.0,
 ) -> None:
     """Stay linked, and charge with the tags in turn, until SIGTERM or SIGINT."""
     from chargepoint_model.charger import Charger
     from chargepoint_model.commands import stay
-    from chargepoint_model.station import ChargerSettings
 
-    settings = ChargerSettings(
-        url=url,
-        identity=identity,
-        connectors=connectors,
-        password=password,
-        central_name=central_name,
-        energy_wh=energy_wh,
-        power_w=power_w,
-        time_scale=time_scale,
-        call_timeout_s=call_timeout_s,
-    )
-    frames = _prepare(identity, log_level, trace)
+    settings = common.settings(identity, connectors=connectors, energy_wh=energy_wh, time_scale=time_scale)
+    frames = common.set_up_logs(identity)
 
     async def work() -> None:
         await stay(Charger(settings, frames), tag or [], pause_s=pause_s)
@@ -105,41 +68,68 @@ def run(
 
 
 @app.command()
+@with_common
+def fleet(
+    common: Common,
+    count: Annotated[int, typer.Option(min=1, max=100_000, help="How many charge points.")],
+    id_prefix: Annotated[str, typer.Option(help="Their identities begin so; a number follows.")] = "CP-",
+    tag: Tags = None,
+    connectors: Annotated[int, typer.Option(min=1, max=1000, help="Of each.")] = 1,
+    connect_rate: Annotated[float, typer.Option(min=0.1, help="How many begin to connect in a second.")] = 50.0,
+    authorize_interval: Annotated[
+        float,
+        typer.Option(min=0.0, help="Seconds between two Authorize of each besides its drivers'; 0: none."),
+    ] = 0.0,
+    report_s: Annotated[float, typer.Option(min=0.1, help="Seconds between two reports.")] = 10.0,
+    duration_s: Annotated[
+        float | None, typer.Option(min=0.1, help="End after this, if nothing ends it.")
+    ] = None,
+    energy_wh: EnergyWh = 7400,
+    pause_s: PauseS = 60,
+    time_scale: TimeScale = 1.0,
+) -> None:
+    """Run many charge points that charge with the tags in turn, until SIGTERM, SIGINT or the duration is over.
+
+    Each report is a line of JSON on standard output, the last one when everything has been stopped. A tag may
+    hold {n}: each charge point puts its own number there.
+    """
+    from chargepoint_model.fleet import Fleet, FleetSettings
+
+    settings = FleetSettings(
+        charger=common.settings(id_prefix, connectors=connectors, energy_wh=energy_wh, time_scale=time_scale),
+        count=count,
+        id_tags=tuple(tag or []),
+        connect_rate=connect_rate,
+        pause_s=pause_s,
+        authorize_interval_s=authorize_interval,
+        report_s=report_s,
+        duration_s=duration_s,
+    )
+    frames = common.set_up_logs("fleet")
+    _perform(Fleet(settings, frames).run(_say), frames)
+
+
+@app.command()
+@with_common
 def charge(
-    url: Url,
+    common: Common,
     identity: Identity,
     tag: Annotated[str, typer.Option(callback=_an_id_tag, help="The driver's idTag.")],
     connector: Annotated[int, typer.Option(min=1, max=1000)] = 1,
     authorizations: Annotated[int, typer.Option(min=1, help="How many, each timed.")] = 1,
     session: Annotated[bool, typer.Option(help="Charge, if the last answer lets the driver.")] = True,
-    password: Password = None,
     energy_wh: EnergyWh = 7400,
-    power_w: PowerW = 22_000,
     as_json: Annotated[bool, typer.Option("--json", help="Report as one JSON document.")] = False,
-    call_timeout_s: CallTimeout = 10.0,
-    central_name: CentralName = "central",
-    log_level: Level = LogLevel.WARNING,
-    trace: Trace = False,
 ) -> None:
     """Authorize a driver, charge once without waiting for the time that it takes, and report."""
     from cascade.service import EXIT_FAILED, fail
     from chargepoint_model.charger import Charger
     from chargepoint_model.commands import Errand
     from chargepoint_model.commands import charge as charge_once
-    from chargepoint_model.station import ChargerSettings
 
-    settings = ChargerSettings(
-        url=url,
-        identity=identity,
-        connectors=connector,
-        password=password,
-        central_name=central_name,
-        power_w=power_w,
-        time_scale=math.inf,
-        call_timeout_s=call_timeout_s,
-    )
+    settings = common.settings(identity, connectors=connector, time_scale=math.inf)
     errand = Errand(tag, connector, authorizations, session, energy_wh)
-    frames = _prepare(identity, log_level, trace)
+    frames = common.set_up_logs(identity)
 
     async def work() -> "Report":
         return await charge_once(Charger(settings, frames), errand)
@@ -154,16 +144,8 @@ def charge(
 
 
 @app.command()
-def drivers(
-    url: Url,
-    identity: Identity,
-    password: Password = None,
-    power_w: PowerW = 22_000,
-    call_timeout_s: CallTimeout = 10.0,
-    central_name: CentralName = "central",
-    log_level: Level = LogLevel.WARNING,
-    trace: Trace = False,
-) -> None:
+@with_common
+def drivers(common: Common, identity: Identity) -> None:
     """Take drivers from standard input until it ends, and report on each; no time passes while they charge.
 
     A driver is a line of JSON: {"idTag": "T", "authorizations": 1, "session": true, "energyWh": 7400}, of which
@@ -172,28 +154,56 @@ def drivers(
     from chargepoint_model.charger import Charger
     from chargepoint_model.commands import serve
     from chargepoint_model.lines import errands
-    from chargepoint_model.station import ChargerSettings
 
-    settings = ChargerSettings(
-        url=url,
-        identity=identity,
-        password=password,
-        central_name=central_name,
-        power_w=power_w,
-        time_scale=math.inf,
-        call_timeout_s=call_timeout_s,
-    )
-    frames = _prepare(identity, log_level, trace)
-
-    def say(document: dict[str, Any]) -> None:
-        sys.stdout.write(json.dumps(document) + "\n")
-        sys.stdout.flush()
+    settings = common.settings(identity, time_scale=math.inf)
+    frames = common.set_up_logs(identity)
 
     async def work() -> None:
-        coming = errands(sys.stdin.fileno(), on_fault=lambda fault: say({"error": fault}))
-        await serve(Charger(settings, frames), coming, lambda report: say(report.document()))
+        coming = errands(sys.stdin.fileno(), on_fault=lambda fault: _say({"error": fault}))
+        await serve(Charger(settings, frames), coming, lambda report: _say(report.document()))
 
     _perform(work(), frames)
+
+
+@app.command()
+def conformance(
+    url: Annotated[
+        str | None, typer.Option(callback=_a_url_or_none, help="The central system; {id}: the identity.")
+    ] = None,
+    serve: Annotated[
+        str | None, typer.Option(metavar="HOST:PORT", help="Play a central system, and test a charge point.")
+    ] = None,
+    identity: Annotated[
+        str | None, typer.Option("--id", help="Ours, or that of the charge point to test.")
+    ] = None,
+    id_tag: Annotated[str, typer.Option(callback=_an_id_tag, help="One that is accepted.")] = "CONFORMANCE",
+    password: Password = None,
+    timeout_s: Annotated[float, typer.Option(min=0.01, help="Until a message is not answered.")] = 5.0,
+    only: Annotated[list[Part] | None, typer.Option(help="Run this part; may be repeated.")] = None,
+    json_file: Annotated[Path | None, typer.Option("--json", help="Write a JSON document.")] = None,
+    junit_file: Annotated[Path | None, typer.Option("--junit", help="Write JUnit XML.")] = None,
+) -> None:
+    """Test a central system, or a charge point, message by message.
+
+    The exit status is 0 if everything was right by the standard, 1 if not, 2 if nothing could be tested.
+    """
+    from chargepoint_model.conformance.command import Reports, examination, perform
+
+    examined = examination(
+        url=url,
+        serve=serve,
+        identity=identity,
+        id_tag=id_tag,
+        password=password,
+        timeout_s=timeout_s,
+        only=only,
+    )
+    raise typer.Exit(perform(examined, Reports(json_file, junit_file)))
+
+
+def _say(document: dict[str, Any]) -> None:
+    sys.stdout.write(json.dumps(document) + "\n")
+    sys.stdout.flush()
 
 
 def _tell(report: "Report") -> None:
@@ -207,18 +217,6 @@ def _tell(report: "Report") -> None:
         f"Session    {session.start_status:<12} transaction {session.transaction_id}, "
         f"{session.meter_start_wh} to {session.meter_stop_wh} Wh, {session.started_at} to {session.stopped_at}"
     )
-
-
-def _prepare(identity: str, level: LogLevel, trace_on: bool) -> "FrameTrace":
-    from cascade.logs import set_up_logs
-    from cascade.trace import FrameTrace
-
-    if trace_on and level is not LogLevel.DEBUG:
-        level = LogLevel.INFO
-    set_up_logs(level, service=identity)
-    trace = FrameTrace(identity)
-    trace.on = trace_on
-    return trace
 
 
 def _perform(work: Coroutine[Any, Any, T], trace: "FrameTrace") -> T | None:

@@ -10,8 +10,9 @@ import structlog
 
 from cascade.errors import CallTimeoutError, LinkLostError
 from chargepoint_model import visit
+from chargepoint_model.authorizer import Authorization
 from chargepoint_model.behaviour import EventRefusedError, State
-from chargepoint_model.charger import Authorization, Charger
+from chargepoint_model.charger import Charger
 from chargepoint_model.session import Session
 
 log = structlog.get_logger()
@@ -96,7 +97,7 @@ async def _do(charger: Charger, errand: Errand) -> Report:
     await charger.station.outbox.empty()  # nothing of ours is in the way of what is measured
     report = Report(charger.station.settings.identity, errand.id_tag)
     for _ in range(errand.authorizations):
-        report.authorizations.append(await charger.authorize(errand.id_tag))
+        report.authorizations.append(await charger.authorizer.ask(errand.id_tag))
     last = report.authorizations[-1]
     if last.driver is not None and errand.session:
         connector = charger.station.connectors[errand.connector]
@@ -138,7 +139,7 @@ async def stay(charger: Charger, id_tags: Sequence[str], *, pause_s: int) -> Non
         pause_s: model seconds between a driver who leaves and the next who comes.
     """
     linking = asyncio.create_task(charger.run())
-    charger.station.spawn(_drive(charger, id_tags, pause_s))
+    charger.station.spawn(drive(charger, id_tags, pause_s=pause_s, tell=lambda _: None))
     try:
         await asyncio.wait({linking})
         linking.result()
@@ -148,18 +149,30 @@ async def stay(charger: Charger, id_tags: Sequence[str], *, pause_s: int) -> Non
         await asyncio.gather(linking, return_exceptions=True)
 
 
-async def _drive(charger: Charger, id_tags: Sequence[str], pause_s: int) -> None:
-    connectors = itertools.cycle(charger.station.connectors.values())
+async def drive(
+    charger: Charger, id_tags: Sequence[str], *, pause_s: int, tell: Callable[[Authorization], None]
+) -> None:
+    """Let drivers come for ever, link or no link, once the charge point has been accepted.
+
+    Args:
+        charger: the charge point.
+        id_tags: whose drivers come, one after the other, on the connectors in turn; none may come.
+        pause_s: model seconds between a driver who leaves and the next who comes.
+        tell: told what became of each tag.
+    """
+    station, connectors = charger.station, itertools.cycle(charger.station.connectors.values())
+    await charger.booted.wait()
     for id_tag in itertools.cycle(id_tags):
-        await charger.booted.wait()
         connector = next(connectors)
         if connector.state is State.AVAILABLE:
             try:
                 visit.arrive(connector)
-                await charger.present(connector, id_tag)
+                authorization = await charger.authorizer.present(connector, id_tag)
+                if authorization is not None:
+                    tell(authorization)
                 if connector.session is not None:
-                    await visit.charge(charger.station, connector, charger.station.settings.energy_wh)
-            except (LinkLostError, EventRefusedError) as error:
+                    await visit.charge(station, connector, station.settings.energy_wh)
+            except EventRefusedError as error:
                 log.warning("visit_failed", connector=connector.number, because=str(error))
             visit.leave(connector)
-        await charger.station.time.wait(pause_s, until=asyncio.Event())
+        await station.time.wait(pause_s, until=asyncio.Event())

@@ -33,41 +33,21 @@ def status_notification(connector_id: int, status: ChargePointStatus, at: dateti
 
 def start_transaction(session: Session) -> Payload:
     """Its answer holds the transactionId that the session's further messages carry."""
-    return {
+    start = {
         "connectorId": session.connector_id,
         "idTag": session.driver.id_tag,
         "meterStart": session.meter_start_wh,
         "timestamp": utc_text(session.started_at),
     }
-
-
-def meter_values(connector_id: int, meter_wh: int, power_w: int, at: datetime, *, context: str) -> Payload:
-    """Register in Wh and power in W; `context` is a ReadingContext (OCPP 1.6, section 7.36)."""
-    return {
-        "connectorId": connector_id,
-        "meterValue": [
-            {
-                "timestamp": utc_text(at),
-                "sampledValue": [
-                    {
-                        "value": str(meter_wh),
-                        "context": context,
-                        "measurand": "Energy.Active.Import.Register",
-                        "unit": "Wh",
-                    },
-                    {
-                        "value": str(power_w),
-                        "context": context,
-                        "measurand": "Power.Active.Import",
-                        "unit": "W",
-                    },
-                ],
-            }
-        ],
-    }
+    return start if session.reservation_id is None else {**start, "reservationId": session.reservation_id}
 
 
 def stop_transaction(meter_wh: int, reason: Reason, at: datetime, id_tag: str | None) -> Payload:
     """`id_tag` is the one presented to stop, if one was."""
     stop = {"meterStop": meter_wh, "timestamp": utc_text(at), "reason": reason}
     return stop if id_tag is None else {**stop, "idTag": id_tag}
+
+
+def security_event(kind: str, at: datetime) -> Payload:
+    """`kind` is one of the security whitepaper's list of events."""
+    return {"type": kind, "timestamp": utc_text(at)}

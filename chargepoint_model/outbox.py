@@ -7,11 +7,13 @@ The rules:
 2. A message of a transaction that the central system fails to process is tried again as its keys
    TransactionMessageAttempts and TransactionMessageRetryInterval say (OCPP 1.6, section 3.7.1), then given
    up with an error in the log that holds all of it.
-3. Any other message is of the moment: it is said once, and not kept for the next link.
+3. A security event is kept until it could be said; what the central system makes of it is its affair.
+4. Any other message is of the moment: it is said once, and not kept for the next link.
+5. Whatever the central system answers about a tag is learnt.
 """
 
 import asyncio
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -39,6 +41,8 @@ class Message:
     session: Session | None = None
     """The transaction that it belongs to; its id is filled in when the message leaves."""
     answered: Callable[[Session], None] | None = None
+    lasting: bool = False
+    """Whether it is kept for the next link; those of a transaction always are."""
 
 
 class Outbox:
@@ -46,10 +50,14 @@ class Outbox:
 
     Args:
         configuration: how often, and after how long, a message is tried again.
+        learn: told the idTagInfo of each tag that the central system answers about.
     """
 
-    def __init__(self, configuration: Configuration) -> None:
+    def __init__(self, configuration: Configuration, learn: Callable[[str, Payload], None]) -> None:
+        self.taken = Counter[str]()
+        """How many of our messages the central system has taken, by action."""
         self._configuration = configuration
+        self._learn = learn
         self._messages: deque[Message] = deque()
         self._filled = asyncio.Event()
         self._emptied = asyncio.Event()
@@ -59,10 +67,19 @@ class Outbox:
     def __len__(self) -> int:
         return len(self._messages)
 
+    @property
+    def is_open(self) -> bool:
+        """Whether there is a link that may be spoken on."""
+        return self._open
+
     def say(self, action: str, payload: Payload) -> None:
         """Send a message of the moment; without a link it is not sent."""
         if self._open:
             self._add(Message(action, payload))
+
+    def report(self, action: str, payload: Payload) -> None:
+        """Send a message as soon as there is a link."""
+        self._add(Message(action, payload, lasting=True))
 
     def start(self, session: Session, answered: Callable[[Session], None]) -> None:
         """Send a session's StartTransaction; `answered` is called when its outcome stands in the session."""
@@ -102,7 +119,7 @@ class Outbox:
                 await self._filled.wait()
         finally:
             self._open = False
-            self._messages = deque(message for message in self._messages if message.session is not None)
+            self._messages = deque(one for one in self._messages if one.session is not None or one.lasting)
             if not self._messages:
                 self._emptied.set()
 
@@ -114,8 +131,9 @@ class Outbox:
             except LinkLostError:
                 raise
             except (CallTimeoutError, PeerError, BadResultError) as error:
-                log.warning("not_delivered", action=message.action, because=str(error))
-                if message.session is None:
+                tell = log.info if message.lasting else log.warning
+                tell("not_delivered", action=message.action, because=str(error))
+                if message.session is None and not (message.lasting and isinstance(error, CallTimeoutError)):
                     return
                 if not isinstance(error, CallTimeoutError):
                     failures += 1
@@ -127,21 +145,22 @@ class Outbox:
             interval_s = self._configuration.number("TransactionMessageRetryInterval")
             await asyncio.sleep(interval_s * max(failures, 1))
 
-    @staticmethod
-    async def _send(link: Link, message: Message) -> None:
+    async def _send(self, link: Link, message: Message) -> None:
         session, payload = message.session, message.payload
-        if session is None:
-            await link.call(message.action, payload)
-        elif message.action == "StartTransaction":
-            result = await link.call(message.action, payload)
+        if session is not None and message.action != "StartTransaction":
+            if session.transaction_id is None:
+                log.error("given_up", action=message.action, payload=payload, because="its start was not taken")
+                return
+            payload = {**payload, "transactionId": session.transaction_id}
+        result = await link.call(message.action, payload)
+        self.taken[message.action] += 1
+        if "idTagInfo" in result and "idTag" in payload:
+            self._learn(payload["idTag"], result["idTagInfo"])
+        if session is not None and message.action == "StartTransaction":
             session.transaction_id = result["transactionId"]
             session.start_status = result["idTagInfo"]["status"]
             if message.answered is not None:
                 message.answered(session)
-        elif session.transaction_id is None:
-            log.error("given_up", action=message.action, payload=payload, because="its start was not taken")
-        else:
-            await link.call(message.action, {**payload, "transactionId": session.transaction_id})
 
 
 def _give_up(message: Message) -> None:

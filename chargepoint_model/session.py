@@ -1,11 +1,16 @@
 """One charging session as its charge point knows it."""
 
-from dataclasses import dataclass
+from collections import deque
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from cascade.frames import Payload
 from cascade.roaming.model import utc_text
 from chargepoint_model.behaviour import Driver
+
+MAX_SAMPLES = 100
+"""Meter values that a StopTransaction carries; the latest are kept, for a message has 64 KiB at most."""
 
 
 @dataclass(slots=True)
@@ -25,6 +30,10 @@ class Session:
     transaction_id: int | None = None
     start_status: str | None = None
     """The idTagInfo status of StartTransaction's answer; `Error` if the central system would not take it."""
+    reservation_id: int | None = None
+    """The reservation that it used up."""
+    samples: deque[Payload] = field(default_factory=lambda: deque(maxlen=MAX_SAMPLES))
+    """The MeterValues for the transactionData of StopTransaction."""
 
     def document(self) -> dict[str, Any]:
         """A session that is over, as JSON has it."""

@@ -15,7 +15,7 @@ def arrive(connector: Connector) -> None:
 def leave(connector: Connector) -> None:
     """Unplug, whatever has become of the session."""
     if Event.UNPLUGGED in TABLE[connector.state]:
-        connector.happen(Event.UNPLUGGED)
+        connector.unplug()
 
 
 def begin(connector: Connector, driver: Driver) -> Session:
@@ -43,14 +43,13 @@ async def charge(station: Station, connector: Connector, energy_wh: int) -> None
     await connector.leave({State.STARTING})
     wanted_wh = session.meter_start_wh + energy_wh
     while connector.session is session:
-        missing_s = connector.seconds_until(wanted_wh)
+        missing_s, changed = connector.seconds_until(wanted_wh), connector.changed
         if missing_s == 0:
             connector.happen(Event.OWNER_RETURNED, session.driver)
-            return
-        sample_s = station.configuration.number("MeterValueSampleInterval")
-        await station.time.wait(min(sample_s or missing_s, missing_s), until=connector.changed)
-        if connector.session is session and sample_s:
-            connector.happen(Event.METER_TICK)
+        elif missing_s is None:
+            await changed.wait()
+        else:
+            await station.time.wait(missing_s, until=changed)
 
 
 async def to_the_end(station: Station, connector: Connector, energy_wh: int) -> None:

@@ -19,6 +19,24 @@ ROOT = Path(__file__).parent.parent
 SERVICES = ("nap", "cpo_central", "chargepoint_model")
 PACKAGES = ("cascade", *SERVICES, "scenarios", "benchmarks")
 
+CHARGE_POINT_DATA = tuple(
+    f"chargepoint_model.{name}"
+    for name in (
+        *("behaviour", "charging_profiles", "keys", "local_authorization"),
+        *("measurands", "messages", "moments", "reservations", "session"),
+    )
+)
+"""What a charge point knows, and reckons with."""
+
+CONFORMANCE_DATA = tuple(
+    f"chargepoint_model.conformance.{name}"
+    for name in (
+        *("model", "schemas", "paper", "generation", "frame_cases"),
+        *("answers", "verdicts", "findings", "scoring", "document"),
+    )
+)
+"""What the testing tool sends, expects, and makes of what it gets."""
+
 # --- the import table: the entry with the longest name that fits a module says what it may import of ours ----
 
 MAY_IMPORT: dict[str, tuple[str, ...]] = {
@@ -30,18 +48,27 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "nap": ("cascade", "nap"),
     "nap.records": ("cascade.roaming",),
     "nap.decisions": ("cascade.roaming", "nap.records", "nap.decisions"),
+    "nap.reconciliation": ("cascade.roaming", "nap.records"),
+    "nap.settlement": ("nap.records",),
     "nap.store": ("cascade", "nap.records", "nap.store"),
     "nap.bus": ("cascade", "nap.records", "nap.bus"),
     "cpo_central": ("cascade", "cpo_central"),
+    "cpo_central.acceptance": (),
     "cpo_central.authorization": ("cascade.errors", "cascade.frames", "cascade.roaming"),
+    "cpo_central.billing": ("cascade.roaming", "cpo_central.currencies"),
+    "cpo_central.currencies": (),
     "cpo_central.cdrs": ("cascade.frames", "cascade.roaming", "cpo_central.authorization"),
     "chargepoint_model": ("cascade", "chargepoint_model"),
     # the vocabulary of OCPP reads its schemas once, when it is loaded; its names are as good as literals
+    **dict.fromkeys(
+        CHARGE_POINT_DATA,
+        ("cascade.errors", "cascade.frames", "cascade.ocpp16", "cascade.roaming", *CHARGE_POINT_DATA),
+    ),
     "chargepoint_model.behaviour": ("cascade.errors", "cascade.ocpp16", "cascade.roaming"),
-    "chargepoint_model.session": ("cascade.roaming", "chargepoint_model.behaviour"),
-    "chargepoint_model.messages": (
-        *("cascade.frames", "cascade.ocpp16", "cascade.roaming"),
-        *("chargepoint_model.behaviour", "chargepoint_model.session"),
+    # the tool that tests a charge point knows nothing of ours; its parts below are pure
+    "chargepoint_model.conformance": ("cascade", "chargepoint_model.conformance"),
+    **dict.fromkeys(
+        CONFORMANCE_DATA, ("cascade.errors", "cascade.frames", "cascade.ocpp16", *CONFORMANCE_DATA)
     ),
     "scenarios": ("cascade", "scenarios", *SERVICES),
     "benchmarks": ("cascade", "benchmarks", "scenarios", *SERVICES),
@@ -67,11 +94,15 @@ PURE: dict[str, frozenset[str]] = {
     "cascade.roaming": LITERAL | {"orjson", "pydantic", "jwt"},
     "nap.records": LITERAL,
     "nap.decisions": LITERAL,
+    "nap.reconciliation": LITERAL,
+    "nap.settlement": LITERAL,
+    "cpo_central.acceptance": LITERAL,
     "cpo_central.authorization": LITERAL | {"pydantic"},
+    "cpo_central.billing": LITERAL | {"decimal", "pydantic"},
+    "cpo_central.currencies": LITERAL | {"decimal"},
     "cpo_central.cdrs": LITERAL,
-    "chargepoint_model.behaviour": LITERAL,
-    "chargepoint_model.session": LITERAL,
-    "chargepoint_model.messages": LITERAL,
+    **dict.fromkeys(CHARGE_POINT_DATA, LITERAL),
+    **dict.fromkeys(CONFORMANCE_DATA, LITERAL | {"copy", "orjson", "xml"}),
     "benchmarks.model": LITERAL,
     "benchmarks.statistics": LITERAL | {"math", "statistics"},
     "benchmarks.load.plan": LITERAL | {"random"},  # seeded: the same plan for the same seed
@@ -234,22 +265,48 @@ TESTED_WITH = {
     "benchmarks.load.seats": "test_open_run",
     "benchmarks.model": "test_statistics",
     "benchmarks.report.style": "test_page",
+    "benchmarks.systems.fleet": "test_charge_points",
+    "chargepoint_model.moments": "test_local_authorization",
+    "chargepoint_model.options": "test_cli",
+    "chargepoint_model.conformance.bench": "test_serve",
+    "chargepoint_model.conformance.central": "test_serve",
+    "chargepoint_model.conformance.charge_point": "test_probe",
+    "chargepoint_model.conformance.core_behaviour": "test_serve",
+    "chargepoint_model.conformance.examiner": "test_probe",
+    "chargepoint_model.conformance.model": "test_verdicts",
+    "chargepoint_model.conformance.profile_behaviour": "test_serve",
+    "chargepoint_model.conformance.scoring": "test_paper",
+    "chargepoint_model.conformance.sequences": "test_probe",
+    "chargepoint_model.conformance.tidying": "test_serve",
+    "chargepoint_model.conformance.wire": "test_probe",
+    "cpo_central.api_key_commands": "test_api_keys",
     "cpo_central.authorizer": "test_hub_client",
+    "cpo_central.billing_commands": "test_billing_cli",
     "cpo_central.cdr_store": "test_delivery",
+    "cpo_central.charge_point_commands": "test_cli",
     "cpo_central.charger_desk": "test_charger_server",
+    "cpo_central.command_line": "test_cli",
     "cpo_central.commands": "test_cli",
+    "cpo_central.console": "test_cli",
+    "cpo_central.currencies": "test_billing",
+    "cpo_central.errors": "test_charger_server",
     "cpo_central.home": "test_peers",
+    "cpo_central.notices": "test_notice_desk",
     "cpo_central.peer_client": "test_peers",
     "cpo_central.peer_server": "test_peers",
     "cpo_central.publication": "test_hub_client",
     "cpo_central.replication": "test_hub_client",
+    "cpo_central.requests": "test_charger_server",
+    "cpo_central.rest.health": "test_access",
+    "cpo_central.rest.parts": "test_api",
+    "cpo_central.rest.queries": "test_transactions",
     "cpo_central.rows": "test_cli",
     "cpo_central.schema": "test_app",
     "cpo_central.ticket_key": "test_peers",
     "cpo_central.tokens": "test_hub_client",
-    "cpo_central.transactions": "test_charger_server",
     "cpo_central.whitelist": "test_hub_client",
     "nap.bus.port": "test_local",
+    "nap.console": "test_cli",
     "nap.store.keys": "test_port",
     "nap.store.schema": "test_sqlite",
     "nap.store.sqlite_authorizations": "test_port",

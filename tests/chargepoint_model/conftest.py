@@ -8,7 +8,7 @@ import pytest
 from cascade.errors import AnswerError
 from cascade.frames import Call, Payload
 from cascade.link import Link, LinkLimits
-from cascade.ocpp16 import SUBPROTOCOL
+from cascade.ocpp16 import FROM_CHARGE_POINT, SUBPROTOCOL
 from cascade.server import Gate, LinkServer
 from cascade.sockets import ServerSocket
 from cascade.trace import FrameTrace
@@ -45,6 +45,8 @@ class Central:
             case "StartTransaction":
                 self.transactions += 1
                 return {"transactionId": self.transactions, **ACCEPTED}
+            case "SignCertificate":
+                return {"status": "Accepted"}
             case _:
                 return {}
 
@@ -61,14 +63,10 @@ class Central:
         return answer(call.payload) if callable(answer) else answer
 
     async def reception(self, identity: str, connection: ServerSocket) -> None:
-        actions = [
-            *("BootNotification", "Heartbeat", "StatusNotification", "Authorize"),
-            *("StartTransaction", "MeterValues", "StopTransaction"),
-        ]
         self.link = Link(
             connection,
             peer=identity,
-            handlers=dict.fromkeys(actions, self.handle),
+            handlers=dict.fromkeys(FROM_CHARGE_POINT, self.handle),
             limits=LinkLimits(),
             trace=FrameTrace("central"),
         )

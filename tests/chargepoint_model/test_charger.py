@@ -27,7 +27,11 @@ def pending() -> "asyncio.Future[Payload]":
 
 async def test_it_boots_and_tells_every_status(central: Central, charger_of: ChargerOf) -> None:
     await charger_of(connectors=2)
-    assert [action for action, _ in central.calls] == ["BootNotification"] + ["StatusNotification"] * 3
+    assert [action for action, _ in central.calls] == [
+        *("BootNotification", "StatusNotification", "StatusNotification", "StatusNotification"),
+        "SecurityEventNotification",
+    ]
+    assert central.heard("SecurityEventNotification")[0]["type"] == "StartupOfTheDevice"
     assert [one["connectorId"] for one in central.heard("StatusNotification")] == [0, 1, 2]
 
 
@@ -52,7 +56,7 @@ async def test_the_interval_of_a_pending_boot_is_kept(
     charger = await charger_of(wait=False)
     assert (await logs.event("boot_not_accepted"))["retry_s"] == 3600
     with pytest.raises(LinkLostError, match="not linked"):
-        await charger.authorize("T-1")
+        await charger.authorizer.ask("T-1")
     answer = await central.ask("GetConfiguration", {"key": ["HeartbeatInterval"]})
     assert answer["configurationKey"], "while pending it obeys"
 
@@ -88,11 +92,23 @@ async def test_it_shows_its_password(central_of: Callable[..., Awaitable[Central
     assert [knock.identity for knock in knocks] == ["CP/1 ü", "CP/1 ü"]
 
 
+async def test_one_reset_does_for_all_that_were_asked_for(
+    central: Central, charger_of: ChargerOf, logs: LogLines
+) -> None:
+    charger = await charger_of()
+    for _ in range(3):
+        charger.station.resets.put_nowait("Hard")
+    await central.hears("SecurityEventNotification", 2, type="StartupOfTheDevice")
+    await charger.station.outbox.empty()
+    assert len(central.heard("BootNotification")) == 2
+    assert len(logs.named("relinking")) == 1
+
+
 async def test_a_session_outlives_its_link(central: Central, charger_of: ChargerOf, logs: LogLines) -> None:
     charger = await charger_of()
     connector = charger.station.connectors[1]
     connector.happen(Event.PLUGGED_IN)
-    await charger.present(connector, "T-1")
+    await charger.authorizer.present(connector, "T-1")
     await central.hears("StatusNotification", status="Charging")
     assert central.link is not None
     await central.link.close()
@@ -117,7 +133,7 @@ async def test_a_session_outlives_its_link(central: Central, charger_of: Charger
 async def test_switched_off_it_stops_its_sessions_first(central: Central, charger_of: ChargerOf) -> None:
     charger = await charger_of()
     charger.station.connectors[1].happen(Event.PLUGGED_IN)
-    await charger.present(charger.station.connectors[1], "T-1")
+    await charger.authorizer.present(charger.station.connectors[1], "T-1")
     await charger.switch_off()
     assert (await central.hears("StopTransaction"))["reason"] == "Reboot"
 
@@ -139,7 +155,7 @@ async def test_the_decision_is_the_central_systems(
 ) -> None:
     charger = await charger_of()
     central.script["Authorize"] = [info(status, "P-1")]
-    authorization = await charger.authorize("T-1")
+    authorization = await charger.authorizer.ask("T-1")
     assert authorization.status == status
     assert authorization.driver == (Driver("T-1", "P-1") if status == "Accepted" else None)
     assert authorization.ms > 0
@@ -150,16 +166,16 @@ async def test_what_is_no_decision_is_an_error(central: Central, charger_of: Cha
     charger = await charger_of()
     central.script["Authorize"] = [BadValueError("no"), {"nonsense": 1}]
     for _ in range(2):
-        authorization = await charger.authorize("T-123456")
+        authorization = await charger.authorizer.ask("T-123456")
         assert (authorization.status, authorization.driver) == ("Error", None)
     assert [line["id_tag"] for line in logs.named("authorize_failed")] == ["T-…56"] * 2
-    assert (await charger.authorize("T-123456")).status == "Accepted"
+    assert (await charger.authorizer.ask("T-123456")).status == "Accepted"
 
 
 async def test_silence_is_an_error(central: Central, charger_of: ChargerOf) -> None:
     charger, silence = await charger_of(call_timeout_s=0.5), pending()
     central.script["Authorize"] = [silence]
-    assert (await charger.authorize("T-1")).status == "Error"
+    assert (await charger.authorizer.ask("T-1")).status == "Error"
     silence.cancel()
 
 
@@ -168,7 +184,7 @@ async def test_a_refused_driver_does_not_start(central: Central, charger_of: Cha
     connector = charger.station.connectors[1]
     connector.happen(Event.PLUGGED_IN)
     central.script["Authorize"] = [info("Blocked")]
-    authorization = await charger.present(connector, "T-1")
+    authorization = await charger.authorizer.present(connector, "T-1")
     assert authorization is not None
     assert authorization.status == "Blocked"
     assert connector.state is State.PLUGGED
@@ -197,9 +213,9 @@ async def test_another_tag_stops_only_for_the_same_parent(
     connector = charger.station.connectors[1]
     connector.happen(Event.PLUGGED_IN)
     central.script["Authorize"] = [info("Accepted", parent), info(status, other)]
-    await charger.present(connector, "T-1")
+    await charger.authorizer.present(connector, "T-1")
     await charger.station.outbox.empty()
-    await charger.present(connector, "T-2")
+    await charger.authorizer.present(connector, "T-2")
     assert (connector.session is None) == stops
     if stops:
         assert (await central.hears("StopTransaction"))["idTag"] == "T-2"
@@ -209,8 +225,8 @@ async def test_the_owner_stops_without_a_question(central: Central, charger_of: 
     charger = await charger_of()
     connector = charger.station.connectors[1]
     connector.happen(Event.PLUGGED_IN)
-    await charger.present(connector, "tag-1")
-    assert await charger.present(connector, "TAG-1") is None
+    await charger.authorizer.present(connector, "tag-1")
+    assert await charger.authorizer.present(connector, "TAG-1") is None
     stop = await central.hears("StopTransaction")
     assert (stop["reason"], stop["idTag"]) == ("Local", "TAG-1")
     assert len(central.heard("Authorize")) == 1
@@ -222,11 +238,11 @@ async def test_an_answer_to_a_connector_that_has_gone_on_changes_nothing(
     charger = await charger_of()
     connector, answer = charger.station.connectors[1], pending()
     central.script["Authorize"] = [answer]
-    presenting = asyncio.create_task(charger.present(connector, "T-1"))
+    presenting = asyncio.create_task(charger.authorizer.present(connector, "T-1"))
     await central.hears("Authorize")
     connector.happen(Event.FAULT)
     answer.set_result(ACCEPTED)
     assert await presenting is not None
     assert connector.state is State.FAULTED
     with pytest.raises(EventRefusedError):
-        await charger.present(connector, "T-1")
+        await charger.authorizer.present(connector, "T-1")

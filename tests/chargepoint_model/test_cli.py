@@ -159,3 +159,17 @@ async def test_staying_ends_in_order(central: Central, chargepoint: Start, numbe
     code, _, err = await finished(process)
     assert (code, err) == (0, "")
     assert central.heard("StopTransaction")[0]["reason"] == "Reboot"
+
+
+async def test_a_fleet_ends_in_order(central: Central, chargepoint: Start) -> None:
+    process = await chargepoint(
+        *("fleet", "--url", central.url, "--count", "3", "--tag", "T-{n}", "--connect-rate", "1000"),
+    )
+    for number in (1, 2, 3):
+        await central.hears("StartTransaction", idTag=f"T-{number}")
+    process.send_signal(signal.SIGTERM)
+    code, out, err = await finished(process)
+    assert (code, err) == (0, "")
+    last = json.loads(out.splitlines()[-1])
+    assert last["final"]
+    assert last["transactionsStarted"] == last["transactionsStopped"] == 3

@@ -13,7 +13,6 @@ from chargepoint_model.charger import Charger
 from chargepoint_model.commands import Errand, Report
 from chargepoint_model.station import ChargerSettings
 from tests.chargepoint_model.conftest import Central
-from tests.conftest import LogLines
 
 
 def charger_at(url: str, **settings: float) -> Charger:
@@ -143,9 +142,7 @@ async def test_a_connector_that_is_out_of_order_is_passed_by(central: Central) -
     assert not [one for one in central.heard("StartTransaction") if one["connectorId"] == 1]
 
 
-async def test_a_visit_during_which_the_link_is_lost_is_told_and_others_follow(
-    central: Central, logs: LogLines
-) -> None:
+async def test_a_driver_whom_nobody_could_be_asked_about_goes_and_others_follow(central: Central) -> None:
     silence: asyncio.Future[Payload] = asyncio.get_running_loop().create_future()
     central.script["Authorize"] = [silence]
     staying = asyncio.create_task(
@@ -154,7 +151,6 @@ async def test_a_visit_during_which_the_link_is_lost_is_told_and_others_follow(
     await central.hears("Authorize")
     assert central.link is not None
     await central.link.close()
-    await logs.event("visit_failed")
     await central.hears("StopTransaction")
     silence.cancel()
     staying.cancel()

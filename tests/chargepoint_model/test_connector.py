@@ -6,13 +6,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cascade.ocpp16 import ChargePointStatus
+from cascade.ocpp16 import ChargePointStatus, check_request
 from chargepoint_model.behaviour import Driver, Event, EventRefusedError, State
+from chargepoint_model.charging_profiles import ChargingProfiles
 from chargepoint_model.configuration import Configuration
 from chargepoint_model.connector import Connector
 from chargepoint_model.model_time import ModelTime
 from chargepoint_model.outbox import Outbox
 from chargepoint_model.session import Session
+from tests.chargepoint_model.test_charging_profiles import a_profile, read
 
 DRIVER = Driver("T-1")
 
@@ -21,7 +23,7 @@ class Said(Outbox):
     """An outbox that shows what waits in it."""
 
     def __init__(self, configuration: Configuration) -> None:
-        super().__init__(configuration)
+        super().__init__(configuration, lambda *_: None)
         self.open()
 
     def actions(self) -> list[str]:
@@ -42,9 +44,15 @@ class Rig:
     def __init__(self, scale: float = math.inf) -> None:
         self.configuration = Configuration(1)
         self.time = ModelTime(scale)
+        self.profiles = ChargingProfiles(1)
         self.said = Said(self.configuration)
         self.connector = Connector(
-            1, time=self.time, outbox=self.said, configuration=self.configuration, power_w=22_000
+            1,
+            time=self.time,
+            outbox=self.said,
+            configuration=self.configuration,
+            profiles=self.profiles,
+            power_w=22_000,
         )
 
     def happen(self, *events: Event) -> None:
@@ -72,7 +80,6 @@ async def test_a_session_in_the_order_of_the_standard() -> None:
     rig = Rig()
     session = rig.charging()
     await rig.wait(300)
-    rig.happen(Event.METER_TICK)
     assert rig.connector.locked
     rig.happen(Event.OWNER_RETURNED, Event.UNPLUGGED)
     assert rig.said.take() == [
@@ -99,13 +106,14 @@ async def test_energy_flows_only_while_it_charges() -> None:
     rig = Rig()
     rig.happen(Event.PLUGGED_IN, Event.TAG_ACCEPTED)
     await rig.wait(1000)
-    assert rig.connector.seconds_until(22_000) == 3600
+    assert rig.connector.seconds_until(22_000) is None, "nobody knows when it begins"
     rig.answer_start("Accepted")
     await rig.wait(1800)
     rig.happen(Event.EV_PAUSED)
     await rig.wait(1000)
     rig.happen(Event.EVSE_PAUSED)
     await rig.wait(1000)
+    assert rig.connector.seconds_until(22_000) is None
     rig.happen(Event.EVSE_RESUMED)
     assert rig.connector.seconds_until(22_000) == 1800
 
@@ -144,16 +152,15 @@ async def test_a_driver_who_plugs_in_starts() -> None:
     rig.happen(Event.TAG_ACCEPTED, Event.PLUGGED_IN)
     assert rig.connector.session is not None
     assert rig.connector.session.driver == DRIVER
-    assert rig.connector._plug_in_timer is None
+    assert not rig.connector._plug_in.is_set
 
 
 async def test_closing_leaves_no_timer() -> None:
     rig = Rig(scale=1)
     rig.happen(Event.TAG_ACCEPTED)
-    timer = rig.connector._plug_in_timer
-    assert timer is not None
+    assert rig.connector._plug_in.is_set
     rig.connector.close()
-    assert timer.cancelled()
+    assert not rig.connector._plug_in.is_set
 
 
 async def test_an_inoperative_connector_becomes_unavailable_after_its_transaction() -> None:
@@ -176,11 +183,11 @@ async def test_a_refused_event_changes_nothing() -> None:
 
 async def test_the_meter_can_be_asked_for() -> None:
     rig = Rig()
-    rig.connector.show_meter()
+    rig.connector.show_meter("Trigger", "MeterValuesSampledData")
     idle = rig.said._messages[-1]
     assert idle.session is None
     session = rig.charging()
-    rig.connector.show_meter()
+    rig.connector.show_meter("Trigger", "MeterValuesSampledData")
     busy = rig.said._messages[-1]
     assert busy.session is session
     assert [one["value"] for one in idle.payload["meterValue"][0]["sampledValue"]] == ["0", "0"]
@@ -211,10 +218,144 @@ def test_whatever_happens_a_session_is_stopped_once_and_its_meter_runs_forward(
                     rig.happen(event)
                 except EventRefusedError:
                     continue
-            assert rig.connector.meter_wh >= meter_wh
-            meter_wh = rig.connector.meter_wh
+            assert rig.connector.supply.meter_wh >= meter_wh
+            meter_wh = rig.connector.supply.meter_wh
             assert (rig.connector.session is not None) == rig.connector.in_transaction
         starts, stops = (rig.said.actions().count(one) for one in ("StartTransaction", "StopTransaction"))
         assert starts - stops == int(rig.connector.in_transaction)
 
     asyncio.run(tell())
+
+
+# --- without a link, without a right, without energy ----------------------------------------------------------
+
+
+async def test_without_a_link_nobody_waits_for_an_answer() -> None:
+    rig = Rig()
+    rig.said._open = False
+    rig.happen(Event.PLUGGED_IN, Event.TAG_ACCEPTED)
+    assert rig.connector.state is State.CHARGING
+    rig.answer_start("Accepted")
+    assert rig.connector.state is State.CHARGING
+
+
+async def test_who_waits_for_an_answer_goes_on_when_the_link_is_lost() -> None:
+    rig = Rig()
+    rig.happen(Event.PLUGGED_IN, Event.TAG_ACCEPTED)
+    rig.connector.go_on_alone()
+    assert rig.connector.status == ChargePointStatus.charging
+    rig.connector.go_on_alone()
+    rig.answer_start("Invalid")
+    assert rig.connector.status == ChargePointStatus.finishing
+
+
+async def test_where_a_refused_start_does_not_stop_no_energy_flows() -> None:
+    rig = Rig()
+    rig.configuration.change("StopTransactionOnInvalidId", "false")
+    rig.happen(Event.PLUGGED_IN, Event.TAG_ACCEPTED)
+    rig.answer_start("Invalid")
+    await rig.wait(1000)
+    assert rig.connector.status == ChargePointStatus.suspended_evse
+    assert rig.connector.reading().energy_wh == 0
+    rig.happen(Event.UNPLUGGED)
+    rig.charging()
+    assert rig.connector.state is State.CHARGING, "the next driver may"
+
+
+async def test_a_late_refusal_that_does_not_stop_holds_back() -> None:
+    rig = Rig()
+    rig.configuration.change("StopTransactionOnInvalidId", "false")
+    rig.said._open = False
+    rig.happen(Event.PLUGGED_IN, Event.TAG_ACCEPTED)
+    await rig.wait(3600)
+    rig.answer_start("Invalid")
+    await rig.wait(3600)
+    assert (rig.connector.state, rig.connector.reading().energy_wh) == (State.SUSPENDED_EVSE, 22_000)
+
+
+async def test_a_cable_that_is_pulled_ends_no_transaction_where_it_shall_not() -> None:
+    rig = Rig()
+    rig.configuration.change("StopTransactionOnEVSideDisconnect", "false")
+    session = rig.charging()
+    rig.connector.unplug()
+    assert rig.connector.status == ChargePointStatus.suspended_ev
+    await rig.wait(3600)
+    rig.happen(Event.PLUGGED_IN)
+    await rig.wait(3600)
+    assert (rig.connector.session, rig.connector.reading().energy_wh) == (session, 22_000)
+    rig.configuration.change("StopTransactionOnEVSideDisconnect", "true")
+    rig.connector.unplug()
+    assert session.stopped_at is not None
+
+
+async def test_a_limit_is_kept_and_shown_at_its_moment() -> None:
+    rig = Rig()
+    rig.profiles.install(read(a_profile(limits={0: 7200, 100: 0, 400: 3600})))
+    session = rig.charging()
+    await rig.wait(500)
+    rig.happen(Event.UNPLUGGED)
+    assert session.meter_stop_wh == (7200 * 100 + 3600 * 100) // 3600
+    assert rig.said.take() == [
+        *("Preparing", "StartTransaction", "Charging", "SuspendedEVSE", "MeterValues", "Charging"),
+        *("StopTransaction", "Available"),
+    ]
+
+
+async def test_a_limit_that_is_there_from_the_start_suspends_at_once() -> None:
+    rig = Rig()
+    rig.profiles.install(read(a_profile(limits={0: 0})))
+    rig.charging()
+    assert rig.connector.status == ChargePointStatus.suspended_evse
+    rig.profiles.clear(None, None, None, None)
+    rig.connector.adapt()
+    assert rig.connector.state is State.CHARGING
+
+
+async def test_a_reserved_connector_is_held_again_after_a_fault() -> None:
+    rig = Rig()
+    rig.connector.reserve(reserved=True)
+    rig.happen(Event.PLUGGED_IN)
+    assert rig.connector.status == ChargePointStatus.reserved
+    rig.happen(Event.FAULT, Event.FAULT_CLEARED)
+    assert rig.connector.status == ChargePointStatus.reserved
+    rig.connector.reserve(reserved=False)
+    assert rig.connector.state is State.PLUGGED
+
+
+# --- meter values -------------------------------------------------------------------------------------------
+
+
+async def test_meter_values_come_at_the_interval_and_say_what_they_shall() -> None:
+    rig = Rig()
+    rig.configuration.change("MeterValueSampleInterval", "60")
+    rig.configuration.change("MeterValuesSampledData", "Voltage")
+    rig.charging()
+    await rig.wait(150)
+    rig.configuration.change("MeterValueSampleInterval", "10")
+    rig.connector.adapt()
+    await rig.wait(25)
+    values = [one.payload["meterValue"][0] for one in rig.said._messages if one.action == "MeterValues"]
+    assert [value["sampledValue"][0]["measurand"] for value in values] == ["Voltage"] * 4
+    rig.configuration.change("MeterValueSampleInterval", "0")
+    rig.connector.adapt()
+    await rig.wait(1000)
+    assert rig.said.actions().count("MeterValues") == 4
+
+
+async def test_a_stop_carries_the_samples_that_it_shall() -> None:
+    rig = Rig()
+    rig.configuration.change("MeterValuesSampledData", "")
+    rig.configuration.change("StopTxnSampledData", "Energy.Active.Import.Register")
+    rig.charging()
+    await rig.wait(3600)
+    rig.happen(Event.UNPLUGGED)
+    (stop,) = [one.payload for one in rig.said._messages if one.action == "StopTransaction"]
+    sampled = [value["sampledValue"][0] for value in stop["transactionData"]]
+    assert [one["context"] for one in sampled] == [
+        "Transaction.Begin",
+        *["Sample.Periodic"] * 12,
+        "Transaction.End",
+    ]
+    assert [int(one["value"]) for one in sampled][-1] == 22_000
+    assert "MeterValues" not in rig.said.actions()
+    check_request("StopTransaction", {**stop, "transactionId": 1})

@@ -18,8 +18,8 @@ SESSION = Session(2, Driver("T-1"), AT, 500)
         ("BootNotification", messages.boot_notification("CP-" + "9" * 60)),
         *(("StatusNotification", messages.status_notification(1, status, AT)) for status in ChargePointStatus),
         ("StartTransaction", messages.start_transaction(SESSION)),
-        ("MeterValues", messages.meter_values(1, 7400, 22_000, AT, context="Sample.Periodic")),
-        ("MeterValues", messages.meter_values(1, 7400, 22_000, AT, context="Trigger")),
+        ("StartTransaction", messages.start_transaction(Session(1, Driver("T-1"), AT, 0, reservation_id=7))),
+        ("SecurityEventNotification", messages.security_event("StartupOfTheDevice", AT)),
         *(
             ("StopTransaction", {**messages.stop_transaction(1, reason, AT, "T-1"), "transactionId": 1})
             for reason in Reason

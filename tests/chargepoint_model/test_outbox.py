@@ -24,7 +24,7 @@ ACTIONS = ("StartTransaction", "StopTransaction", "MeterValues", "Heartbeat")
 def outbox() -> Outbox:
     configuration = Configuration(1)
     configuration.set("TransactionMessageRetryInterval", 0)
-    return Outbox(configuration)
+    return Outbox(configuration, lambda *_: None)
 
 
 def a_session() -> Session:
@@ -145,6 +145,39 @@ async def test_a_message_of_the_moment_is_said_once(outbox: Outbox, link_pair: L
     outbox.say("Heartbeat", {})
     await drained(outbox, await linked(link_pair, central))
     assert len(central.heard("Heartbeat")) == 1
+
+
+async def test_a_report_waits_for_a_link_and_is_not_tried_again_if_nobody_wants_it(
+    outbox: Outbox, link_pair: LinkOf, logs: LogLines
+) -> None:
+    central = Central()
+    central.script["Heartbeat"] = [BadValueError("no")]
+    outbox.report("Heartbeat", {})
+    outbox.open()
+    outbox.say("Heartbeat", {})
+    assert len(outbox) == 2
+    gone = await linked(link_pair, central)
+    await gone.client.close()
+    with pytest.raises(LinkLostError):
+        await outbox.drain(gone.client)
+    assert len(outbox) == 1
+    await drained(outbox, await linked(link_pair, central))
+    assert len(central.heard("Heartbeat")) == 1
+    assert not outbox.taken
+    assert logs.named("not_delivered")[0]["log_level"] == "info"
+
+
+async def test_what_is_answered_about_tags_is_learnt(link_pair: LinkOf) -> None:
+    central, learnt = Central(), list[tuple[str, Payload]]()
+    outbox = Outbox(Configuration(1), lambda id_tag, info: learnt.append((id_tag, info)))
+    central.script["StopTransaction"] = [{"idTagInfo": {"status": "Expired"}}, ACCEPTED]
+    session = a_session()
+    outbox.start(session, lambda _: None)
+    outbox.keep(session, "StopTransaction", {**STOP, "idTag": "T-2"})
+    outbox.keep(session, "StopTransaction", STOP)
+    await drained(outbox, await linked(link_pair, central))
+    assert learnt == [("T-1", {"status": "Accepted"}), ("T-2", {"status": "Expired"})]
+    assert outbox.taken == {"StartTransaction": 1, "StopTransaction": 2}
 
 
 async def test_a_meter_value_that_is_not_processed_is_given_up_alone(

@@ -1,11 +1,12 @@
+import asyncio
+
 import pytest
 
-from cascade.errors import PeerError
-from cascade.frames import Payload
-from chargepoint_model.behaviour import Driver, Event, State
+from chargepoint_model.behaviour import Event, State
 from tests.chargepoint_model.conftest import Central, ChargerOf
+from tests.chargepoint_model.test_charging_profiles import a_profile
 
-DRIVER = Driver("T-1")
+ACCEPTED = {"status": "Accepted"}
 
 
 async def test_a_remote_start_charges(central: Central, charger_of: ChargerOf) -> None:
@@ -102,41 +103,75 @@ async def test_the_whole_charge_point_goes_out_of_service_as_it_can(
     await central.hears("StatusNotification", connectorId=1, status="Unavailable")
 
 
-@pytest.mark.parametrize(
-    ("order", "action", "fields"),
-    [
-        ({"requestedMessage": "BootNotification"}, "BootNotification", {}),
-        ({"requestedMessage": "Heartbeat"}, "Heartbeat", {}),
-        ({"requestedMessage": "StatusNotification"}, "StatusNotification", {"connectorId": 0}),
-        ({"requestedMessage": "StatusNotification"}, "StatusNotification", {"connectorId": 2}),
-        (
-            {"requestedMessage": "StatusNotification", "connectorId": 2},
-            "StatusNotification",
-            {"connectorId": 2},
-        ),
-        ({"requestedMessage": "MeterValues", "connectorId": 1}, "MeterValues", {"connectorId": 1}),
-    ],
-)
-async def test_a_message_is_sent_when_asked_for(
-    central: Central, charger_of: ChargerOf, order: Payload, action: str, fields: dict[str, int]
+async def test_a_remote_start_may_ask_about_its_driver(central: Central, charger_of: ChargerOf) -> None:
+    charger = await charger_of(connectors=2)
+    charger.station.configuration.change("AuthorizeRemoteTxRequests", "true")
+    central.script["Authorize"] = [{"idTagInfo": {"status": "Blocked"}}]
+    assert await central.ask("RemoteStartTransaction", {"idTag": "T-8"}) == {"status": "Accepted"}
+    await central.hears("Authorize", idTag="T-8")
+    assert await central.ask("RemoteStartTransaction", {"idTag": "T-7", "connectorId": 2}) == ACCEPTED
+    await central.hears("StartTransaction", idTag="T-7", connectorId=2)
+    assert len(central.heard("StartTransaction")) == 1
+
+
+async def test_a_remote_start_brings_its_profile(central: Central, charger_of: ChargerOf) -> None:
+    charger = await charger_of()
+    order = {"idTag": "T-7", "chargingProfile": a_profile(1, "TxDefaultProfile")}
+    assert await central.ask("RemoteStartTransaction", order) == {"status": "Rejected"}
+    order["chargingProfile"] = a_profile(1, "TxProfile", limits={0: 1000})
+    assert await central.ask("RemoteStartTransaction", order) == ACCEPTED
+    await central.hears("StatusNotification", status="Charging")
+    assert charger.station.connectors[1].reading().power_w == 1000
+
+
+async def test_a_reset_keeps_what_was_set_and_lets_happen_what_waited(
+    central: Central, charger_of: ChargerOf
 ) -> None:
-    await charger_of(connectors=2)
-    central.calls.clear()
-    assert await central.ask("TriggerMessage", order) == {"status": "Accepted"}
-    await central.hears(action, **fields)
+    charger = await charger_of()
+    for key, value in (("AuthorizationKey", "0123456789abcdef"), ("MeterValueSampleInterval", "7")):
+        assert await central.ask("ChangeConfiguration", {"key": key, "value": value}) == ACCEPTED
+    change = {"key": "SecurityProfile", "value": "1"}
+    assert await central.ask("ChangeConfiguration", change) == {"status": "RebootRequired"}
+    await central.ask("SendLocalList", {"listVersion": 3, "updateType": "Full"})
+    await central.ask("Reset", {"type": "Hard"})
+    await central.hears("SecurityEventNotification", 2, type="StartupOfTheDevice")
+    await central.hears("SecurityEventNotification", type="ResetOrReboot")
+    await central.hears("SecurityEventNotification", 2, type="ReconfigurationOfSecurityParameters")
+    assert await central.ask("GetLocalListVersion") == {"listVersion": 3}
+    keys = {"key": ["SecurityProfile", "MeterValueSampleInterval"]}
+    shown = (await central.ask("GetConfiguration", keys))["configurationKey"]
+    assert {one["key"]: one["value"] for one in shown} == {
+        "SecurityProfile": "1",
+        "MeterValueSampleInterval": "7",
+    }
+    assert charger.station.password == "0123456789abcdef"
 
 
-async def test_what_cannot_be_triggered(central: Central, charger_of: ChargerOf) -> None:
-    await charger_of()
-    order = {"requestedMessage": "FirmwareStatusNotification"}
-    assert await central.ask("TriggerMessage", order) == {"status": "NotImplemented"}
-    nowhere = {"requestedMessage": "Heartbeat", "connectorId": 9}
-    assert await central.ask("TriggerMessage", nowhere) == {"status": "Rejected"}
+async def test_a_changed_interval_counts_at_once(central: Central, charger_of: ChargerOf) -> None:
+    charger = await charger_of(time_scale=float("inf"))
+    order = {"key": "ClockAlignedDataInterval", "value": "3600"}
+    assert await central.ask("ChangeConfiguration", order) == ACCEPTED
+    await charger.station.time.wait(7200, until=asyncio.Event())
+    await central.hears("MeterValues", 2)
+    for one in central.heard("MeterValues"):
+        value = one["meterValue"][0]
+        assert value["sampledValue"][0]["context"] == "Sample.Clock"
+        assert value["timestamp"][14:16] == "00", "on the hour"
+    assert len(central.heard("MeterValues")) == 2
 
 
-async def test_what_is_not_had_is_said_so(central: Central, charger_of: ChargerOf) -> None:
-    await charger_of()
+async def test_the_cache_is_cleared_where_there_is_one(central: Central, charger_of: ChargerOf) -> None:
+    charger = await charger_of()
+    await charger.authorizer.ask("T-1")
+    assert charger.station.known("T-1") is not None
+    assert await central.ask("ClearCache") == ACCEPTED
+    assert charger.station.known("T-1") is None
+    await central.ask("ChangeConfiguration", {"key": "AuthorizationCacheEnabled", "value": "false"})
     assert await central.ask("ClearCache") == {"status": "Rejected"}
+    await charger.authorizer.ask("T-1")
+    assert charger.station.known("T-1") is None
+
+
+async def test_no_vendors_messages_are_known(central: Central, charger_of: ChargerOf) -> None:
+    await charger_of()
     assert await central.ask("DataTransfer", {"vendorId": "x"}) == {"status": "UnknownVendorId"}
-    with pytest.raises(PeerError, match="NotSupported"):
-        await central.ask("GetLocalListVersion")

@@ -1,0 +1,1 @@
+"""Tests of chargepoint_model.conformance."""
