@@ -10,7 +10,7 @@ from typing import Annotated, TypeVar
 
 import typer
 
-from benchmarks.experiments import authorize, cdr, connections, growth, table5, wan, whitelist
+from benchmarks.experiments import authorize, cdr, charging, connections, growth, table5, wan, whitelist
 from benchmarks.model import Findings, Target
 from benchmarks.progress import Shown
 from benchmarks.session import Experiment, carry_out
@@ -96,6 +96,12 @@ def connections_(quick: Quick = False, out: Out = None) -> None:
     _carry_out([_connections(quick=quick)], out)
 
 
+@app.command("charging")
+def charging_(quick: Quick = False, out: Out = None) -> None:
+    """One central system with a thousand charge points that charge."""
+    _carry_out([_charging(quick=quick)], out)
+
+
 @app.command("growth")
 def growth_(quick: Quick = False, out: Out = None) -> None:
     """The cost of an authorization against operators and tokens."""
@@ -111,7 +117,7 @@ def wan_(quick: Quick = False, out: Out = None) -> None:
 @app.command("all")
 def all_(quick: Quick = False, out: Out = None) -> None:
     """Every experiment, one after the other; with --quick in about five minutes, else in about half an hour."""
-    others = (_table5, _whitelist, _cdr, _connections, _growth, _wan)
+    others = (_table5, _whitelist, _cdr, _connections, _charging, _growth, _wan)
     plan = authorize.Plan.quick() if quick else authorize.Plan.full()
     _carry_out([_authorize(plan), *(experiment(quick=quick) for experiment in others)], out)
 
@@ -138,6 +144,11 @@ def _cdr(*, quick: bool) -> Experiment:
 def _connections(*, quick: bool) -> Experiment:
     plan = connections.Plan.quick() if quick else connections.Plan.full()
     return _planned("connections", "idle links", connections.run, connections.promised, plan)
+
+
+def _charging(*, quick: bool) -> Experiment:
+    plan = charging.Plan.quick() if quick else charging.Plan.full()
+    return _planned("charging", "a central system at work", charging.run, charging.promised, plan)
 
 
 def _growth(*, quick: bool) -> Experiment:

@@ -56,6 +56,12 @@ class Party(ChargePoint):  # type: ignore[misc]
         answer = await self._above.link.call(call.Authorize(id_tag=id_tag))
         return call_result.Authorize(id_tag_info=answer.id_tag_info)
 
+    @on(Action.boot_notification)  # type: ignore[untyped-decorator]
+    async def on_boot_notification(self, **_: object) -> call_result.BootNotification:
+        """Accept it."""
+        answer = decision("BootNotification", {})
+        return call_result.BootNotification(answer["currentTime"], answer["interval"], answer["status"])
+
     @on(Action.heartbeat)  # type: ignore[untyped-decorator]
     async def on_heartbeat(self) -> call_result.Heartbeat:
         """Tell the time."""

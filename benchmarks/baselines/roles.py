@@ -98,6 +98,8 @@ def decision(action: str, payload: Mapping[str, Any]) -> Mapping[str, Any]:
             return {"idTagInfo": {"status": status(payload["idTag"])}}
         case "StartTransaction":
             return {"transactionId": 1, "idTagInfo": {"status": status(payload["idTag"])}}
+        case "BootNotification":
+            return {"status": "Accepted", "interval": 300, **decision("Heartbeat", {})}
         case "Heartbeat":
             return {"currentTime": datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")}
         case _:

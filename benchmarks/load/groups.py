@@ -1,10 +1,14 @@
 """Charge points by the name of their group."""
 
 import asyncio
+from collections.abc import Sequence
+from typing import Any
 
 from picows import WSError
 
-from benchmarks.load.charge_point import ChargePoint, connect
+from benchmarks.load.charge_point import PATIENCE_S, ChargePoint, call_tail, connect
+
+BOOT = call_tail("BootNotification", {"chargePointVendor": "nap-cascade", "chargePointModel": "load"})
 
 AT_ONCE = 64
 """Handshakes under way; beyond it a server's backlog would drop them."""
@@ -14,6 +18,31 @@ class GroupError(Exception):
     """There is no such group, it is there already, too small, or cannot be linked."""
 
 
+class _Booting:
+    """The user of a charge point until it has booted: before that a central system answers nothing else."""
+
+    def __init__(self) -> None:
+        self.over = asyncio.get_running_loop().create_future()
+
+    def answered(self, message: Sequence[Any], now: float) -> None:  # noqa: ARG002 - the interface of User
+        """See User."""
+        self.over.set_result(None)
+
+    def cut_off(self, *, in_flight: bool) -> None:
+        """See User."""
+        if in_flight:
+            self.over.set_exception(WSError("cut off before it had booted"))
+
+
+async def _boot(charge_point: ChargePoint) -> None:
+    booting = _Booting()
+    charge_point.user = booting
+    charge_point.ask(BOOT)
+    async with asyncio.timeout(PATIENCE_S):
+        await booting.over
+    charge_point.release()
+
+
 class Groups:
     """The charge points that are linked."""
 
@@ -21,7 +50,7 @@ class Groups:
         self._groups: dict[str, list[ChargePoint]] = {}
 
     async def open(self, name: str, url: str, prefix: str, count: int) -> int:
-        """Link `count` charge points, `<url>/<prefix>-1` and so on; all of them or none.
+        """Link and boot `count` charge points, `<url>/<prefix>-1` and so on; all of them or none.
 
         Raises:
             GroupError: the name is taken, or one could not be linked.
@@ -32,7 +61,13 @@ class Groups:
 
         async def link(number: int) -> ChargePoint:
             async with gate:
-                return await connect(f"{url}/{prefix}-{number}")
+                charge_point = await connect(f"{url}/{prefix}-{number}")
+                try:
+                    await _boot(charge_point)
+                except BaseException:
+                    charge_point.close()
+                    raise
+                return charge_point
 
         results = await asyncio.gather(*(link(n) for n in range(1, count + 1)), return_exceptions=True)
         linked = [one for one in results if isinstance(one, ChargePoint)]

@@ -13,7 +13,7 @@ from benchmarks.model import Estimate, Findings, Target
 from benchmarks.progress import Shown
 from benchmarks.session import Experiment
 
-COMMANDS = ("authorize", "table5", "whitelist", "cdr", "connections", "growth", "wan", "all")
+COMMANDS = ("authorize", "table5", "whitelist", "cdr", "connections", "charging", "growth", "wan", "all")
 
 
 def typed(*words: str) -> Result:

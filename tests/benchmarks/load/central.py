@@ -20,12 +20,13 @@ class Central:
     """What it was asked, and the sockets that are open.
 
     Args:
-        reply: what it answers to a call; None for silence.
+        reply: what it answers to a call of a charge point that has booted; None for silence.
     """
 
     def __init__(self, reply: Reply = answer) -> None:
         self.reply = reply
         self.url = ""
+        self.boots: list[Call] = []
         self.calls: list[Call] = []
         self.other: list[Call] = []
         self.sockets: dict[str, ServerConnection] = {}
@@ -39,6 +40,10 @@ class Central:
         try:
             async for data in connection:
                 message = orjson.loads(data)
+                if message[0] == 2 and message[2] == "BootNotification":
+                    self.boots.append(message)
+                    await connection.send(answer(message), text=True)
+                    continue
                 (self.calls if message[0] == 2 else self.other).append(message)
                 self.called.set()
                 text = self.reply(message)

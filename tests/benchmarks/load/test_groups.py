@@ -10,6 +10,7 @@ async def test_a_group_has_the_charge_points_that_were_asked_for() -> None:
         assert await groups.open("one", system.url, "CP", 3) == 3
         assert await groups.open("two", system.url, "Q", 1) == 1
         assert sorted(system.sockets) == ["CP-1", "CP-2", "CP-3", "Q-1"]
+        assert len(system.boots) == 4
         assert len(groups.take("one", 2)) == 2
         first, last = groups.split("one", 1)
         assert first + last == groups.take("one", 3)

@@ -1,14 +1,10 @@
-import asyncio
 from pathlib import Path
 
 import pytest
 
 from benchmarks.systems.cascade import Cascade
+from benchmarks.systems.charge_points import LinkedChargePoint
 from benchmarks.systems.services import Services
-from cascade.client import dial, link_url
-from cascade.link import Link, LinkLimits
-from cascade.ocpp16 import SUBPROTOCOL
-from cascade.trace import FrameTrace
 from scenarios.process import Event
 
 DECIDED_BY = {1: "whitelist", 2: "hub", 3: "peer", 4: "hub"}
@@ -16,12 +12,8 @@ DECIDED_BY = {1: "whitelist", 2: "hub", 3: "peer", 4: "hub"}
 
 async def statuses(url: str, id_tags: list[str]) -> list[str]:
     """What a charge point at this URL is told about drivers."""
-    socket = await dial(link_url(url, "CP-1"), subprotocols=(SUBPROTOCOL,), max_size=2**16)
-    link = Link(socket, peer="central", handlers={}, limits=LinkLimits(), trace=FrameTrace("CP-1"))
-    reading = asyncio.create_task(link.run())
-    answers = [await link.call("Authorize", {"idTag": id_tag}) for id_tag in id_tags]
-    await link.close()
-    await reading
+    async with LinkedChargePoint(url, "CP-1") as charge_point:
+        answers = [await charge_point.link.call("Authorize", {"idTag": id_tag}) for id_tag in id_tags]
     return [answer["idTagInfo"]["status"] for answer in answers]
 
 
