@@ -100,7 +100,7 @@ currencies = st.sampled_from(sorted(MINOR_UNITS))
 def tariffs(draw: st.DrawFn) -> Tariff:
     currency = draw(currencies)
     unit = MINOR_UNITS[currency]
-    amounts = st.integers(0, 10**6).map(lambda units: units * unit)
+    amounts = st.integers(0, 10**6 - 1).map(lambda units: units * unit)
     return tariff(
         currency=currency,
         base_rate=draw(rates),
