@@ -12,6 +12,7 @@ once, those after it together, as each write to the kernel costs more than makin
 
 import asyncio
 from collections.abc import Callable
+from typing import Any
 
 from websockets.asyncio.client import ClientConnection
 from websockets.asyncio.connection import Connection
@@ -29,10 +30,14 @@ READY_BELOW = 16_384
 class Socket(Connection):
     """A WebSocket that may deliver messages without being asked for them."""
 
-    _receiver: Receiver | None = None
-    _gathers = False
-    _is_gathering = False
-    _gathered = 0
+    # the dictionary of a connection is full: one more name in it would cost each link a kilobyte
+    __slots__ = ("_gathered", "_gathers", "_is_gathering", "_receiver")
+
+    def __init__(self, *options: Any, **more: Any) -> None:  # noqa: ANN401 - those of the library's
+        super().__init__(*options, **more)
+        self._receiver: Receiver | None = None
+        self._gathers = self._is_gathering = False
+        self._gathered = 0
 
     def deliver_to(self, receiver: Receiver | None) -> None:
         """Hand messages to `receiver` from now on; None: keep them for `recv`.
