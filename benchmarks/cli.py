@@ -10,7 +10,17 @@ from typing import Annotated, TypeVar
 
 import typer
 
-from benchmarks.experiments import authorize, cdr, charging, connections, growth, table5, wan, whitelist
+from benchmarks.experiments import (
+    authorize,
+    cdr,
+    charging,
+    connections,
+    growth,
+    returning,
+    table5,
+    wan,
+    whitelist,
+)
 from benchmarks.model import Findings, Target
 from benchmarks.progress import Shown
 from benchmarks.session import Experiment, carry_out
@@ -96,6 +106,12 @@ def connections_(quick: Quick = False, out: Out = None) -> None:
     _carry_out([_connections(quick=quick)], out)
 
 
+@app.command("returning")
+def returning_(quick: Quick = False, out: Out = None) -> None:
+    """Hundreds of operators that come back at once."""
+    _carry_out([_returning(quick=quick)], out)
+
+
 @app.command("charging")
 def charging_(quick: Quick = False, out: Out = None) -> None:
     """One central system with a thousand charge points that charge."""
@@ -117,7 +133,7 @@ def wan_(quick: Quick = False, out: Out = None) -> None:
 @app.command("all")
 def all_(quick: Quick = False, out: Out = None) -> None:
     """Every experiment, one after the other; with --quick in about five minutes, else in about half an hour."""
-    others = (_table5, _whitelist, _cdr, _connections, _charging, _growth, _wan)
+    others = (_table5, _whitelist, _cdr, _connections, _returning, _charging, _growth, _wan)
     plan = authorize.Plan.quick() if quick else authorize.Plan.full()
     _carry_out([_authorize(plan), *(experiment(quick=quick) for experiment in others)], out)
 
@@ -144,6 +160,11 @@ def _cdr(*, quick: bool) -> Experiment:
 def _connections(*, quick: bool) -> Experiment:
     plan = connections.Plan.quick() if quick else connections.Plan.full()
     return _planned("connections", "idle links", connections.run, connections.promised, plan)
+
+
+def _returning(*, quick: bool) -> Experiment:
+    plan = returning.Plan.quick() if quick else returning.Plan.full()
+    return _planned("returning", "a storm of operators", returning.run, returning.promised, plan)
 
 
 def _charging(*, quick: bool) -> Experiment:

@@ -241,8 +241,21 @@ class OperatorFleet:
     ) -> None:
         await self._close()
 
-    async def link(self, credentials: Mapping[str, str]) -> None:
-        """Link further operators, a few at a time.
+    async def drop(self) -> None:
+        """Close all links."""
+        await self._close()
+        self._operators.clear()
+
+    async def link_again(self, *, at_once: int) -> None:
+        """Link all operators, so many at a time.
+
+        Raises:
+            CallFailed: one could not link.
+        """
+        await self.link(self._credentials, at_once=at_once)
+
+    async def link(self, credentials: Mapping[str, str], *, at_once: int = DIALS_AT_ONCE) -> None:
+        """Link further operators, so many at a time.
 
         Raises:
             CallFailed: one could not link.
@@ -260,7 +273,7 @@ class OperatorFleet:
                 )
 
         async with asyncio.TaskGroup() as group:
-            for _ in range(DIALS_AT_ONCE):
+            for _ in range(at_once):
                 group.create_task(worker())
 
     async def _close(self) -> None:

@@ -13,7 +13,18 @@ from benchmarks.model import Estimate, Findings, Target
 from benchmarks.progress import Shown
 from benchmarks.session import Experiment
 
-COMMANDS = ("authorize", "table5", "whitelist", "cdr", "connections", "charging", "growth", "wan", "all")
+COMMANDS = (
+    "authorize",
+    "table5",
+    "whitelist",
+    "cdr",
+    "connections",
+    "returning",
+    "charging",
+    "growth",
+    "wan",
+    "all",
+)
 
 
 def typed(*words: str) -> Result:
