@@ -25,7 +25,7 @@ from cpo_central.tokens import TokenStore
 
 log = structlog.get_logger()
 
-RECORD_INTERVAL_S = 1.0
+RECORD_INTERVAL_S = 0.1
 """How often answered authorizations are written down together."""
 
 KEEP = timedelta(days=90)

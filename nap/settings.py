@@ -35,7 +35,7 @@ class HubSettings(BaseSettings):
     """How long a referral, its ticket and the peer link opened with it hold."""
     poll_s: PositiveFloat = 0.2
     """How often changes that the command line made in the database are looked for."""
-    record_interval_s: PositiveFloat = 1.0
+    record_interval_s: PositiveFloat = 0.1
     """How often answered authorizations are written down together."""
     keep_authorizations_days: PositiveFloat = 90.0
     drain_grace_s: PositiveFloat = 10.0
