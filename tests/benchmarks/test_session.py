@@ -2,6 +2,7 @@ import gzip
 import json
 import os
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -97,6 +98,15 @@ def test_an_experiment_that_fails_costs_no_other_its_figures(
     assert "in err" in said
 
 
+@pytest.fixture
+def _ctrl_c() -> Iterator[None]:
+    """SIGINT as in a process of one's own, whatever other tests of this process have made of it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("_ctrl_c")
 def test_ctrl_c_stops_every_process_and_keeps_what_was_measured(tmp_path: Path) -> None:
     started: list[int] = []
 
