@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Self
 
 from benchmarks.experiments.connections import KIB, SPARE_FILES, allow_files
-from benchmarks.experiments.side_by_side import SAMPLE_COLUMNS, numbered
+from benchmarks.experiments.open_loop import wrong_answers
+from benchmarks.experiments.side_by_side import SAMPLE_COLUMNS, samples_by_state
 from benchmarks.load.client import LoadGenerator, RunResult
 from benchmarks.model import Cell, Findings, Table, Target
 from benchmarks.progress import Shown
@@ -198,7 +199,7 @@ def _findings(plan: Plan, found: Measured) -> Findings:
             estimate([run.histogram.p50 for run in runs]),
             estimate([run.histogram.p99 for run in runs]),
             sum(run.answers for run in runs),
-            sum(run.unexpected + run.errors + run.lost for run in runs),
+            sum(map(wrong_answers, runs)),
             measured(found.cpu) if state == DURING else None,
         )
         for state, runs in found.runs.items()
@@ -237,11 +238,6 @@ def _findings(plan: Plan, found: Measured) -> Findings:
             ),
         ],
         settings=asdict(plan),
-        samples={
-            state.replace(" ", "-"): [
-                row for number, result in enumerate(runs, 1) for row in numbered(result, number)
-            ]
-            for state, runs in found.runs.items()
-        },
+        samples=samples_by_state(found.runs),
         sample_columns=SAMPLE_COLUMNS,
     )

@@ -4,7 +4,7 @@ Ratios are taken within a round. The order is drawn anew for each round.
 """
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from benchmarks.experiments.contenders import Contender, Contenders
@@ -61,6 +61,14 @@ def generator_share(result: RunResult) -> float:
 def numbered(result: RunResult, number: int) -> list[Sequence[float]]:
     """The raw samples of a round, as `SAMPLE_COLUMNS`."""
     return [(number, at_s, latency_ms) for at_s, latency_ms in result.samples()]
+
+
+def samples_by_state(runs: Mapping[str, Sequence[RunResult]]) -> dict[str, list[Sequence[float]]]:
+    """Raw samples of the runs of each state, by a name that a file can have; rows as `SAMPLE_COLUMNS`."""
+    return {
+        state.replace(" ", "-"): [row for number, run in enumerate(of, 1) for row in numbered(run, number)]
+        for state, of in runs.items()
+    }
 
 
 class WrongAnswerError(Exception):
