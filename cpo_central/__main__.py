@@ -1,6 +1,6 @@
 """The entry point of `cpo-central`."""
 
-from cpo_central.cli import app
+from cpo_central.commands.cli import app
 
 
 def main() -> None:

@@ -14,34 +14,35 @@ from cascade.roaming.endpoints import PublishEndpoint
 from cascade.roaming.tokens import WhitelistChanged
 from cascade.service import first_to_end, server_tls
 from cascade.trace import FrameTrace
-from cpo_central import charger_server, peer_server
-from cpo_central.acceptance import Registration
-from cpo_central.api_keys import ApiKeyStore
-from cpo_central.authorization import Mode
-from cpo_central.authorizer import Authorizer
-from cpo_central.cdr_store import CdrStore
-from cpo_central.charge_points import ChargePointStore
-from cpo_central.charger_desk import ChargerDesk, Intervals
-from cpo_central.charger_gate import ChargerGate
-from cpo_central.charger_server import ChargerServer
-from cpo_central.delivery import Delivery, StatusDesk
-from cpo_central.events import Events
-from cpo_central.home import Home
-from cpo_central.hub_client import HubAddress, HubClient
-from cpo_central.local_lists import LocalLists
-from cpo_central.notice_desk import NoticeDesk
-from cpo_central.notices import NoticeStore
-from cpo_central.peer_client import PeerClient
-from cpo_central.peer_server import PeerServer
-from cpo_central.publication import Publication
-from cpo_central.replication import Replication
+from cpo_central.cdrs.delivery import Delivery, StatusDesk
+from cpo_central.cdrs.store import CdrStore
+from cpo_central.chargers import server as charger_server
+from cpo_central.chargers.acceptance import Registration
+from cpo_central.chargers.charge_points import ChargePointStore
+from cpo_central.chargers.desk import ChargerDesk, Intervals
+from cpo_central.chargers.events import Events
+from cpo_central.chargers.gate import ChargerGate
+from cpo_central.chargers.local_lists import LocalLists
+from cpo_central.chargers.notice_desk import NoticeDesk
+from cpo_central.chargers.notices import NoticeStore
+from cpo_central.chargers.server import ChargerServer
+from cpo_central.chargers.transactions import TransactionStore
+from cpo_central.drivers.authorization import Mode
+from cpo_central.drivers.authorizer import Authorizer
+from cpo_central.drivers.tokens import TokenStore
+from cpo_central.drivers.users import UserStore
+from cpo_central.drivers.whitelist import WhitelistStore
+from cpo_central.rest.api_keys import ApiKeyStore
+from cpo_central.roaming import peer_server
+from cpo_central.roaming.home import Home
+from cpo_central.roaming.hub_client import HubAddress, HubClient
+from cpo_central.roaming.peer_client import PeerClient
+from cpo_central.roaming.peer_server import PeerServer
+from cpo_central.roaming.publication import Publication
+from cpo_central.roaming.replication import Replication
+from cpo_central.roaming.ticket_key import TicketKeyStore
 from cpo_central.schema import open_database
 from cpo_central.settings import CentralSettings, client_tls
-from cpo_central.ticket_key import TicketKeyStore
-from cpo_central.tokens import TokenStore
-from cpo_central.transactions import TransactionStore
-from cpo_central.users import UserStore
-from cpo_central.whitelist import WhitelistStore
 
 if TYPE_CHECKING:
     from cpo_central.rest.server import RestServer

@@ -13,7 +13,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from cascade.errors import SetupError
 from cascade.roaming.endpoints import PREFIXES_MAX, EndpointUrl
 from cascade.roaming.model import IdTagPrefix, OperatorId
-from cpo_central.authorization import Mode
+from cpo_central.drivers.authorization import Mode
 
 ENV_PREFIX = "CPO_"
 

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 from fastapi import Depends, Request, Security
 from fastapi.security import APIKeyHeader, HTTPAuthorizationCredentials, HTTPBearer
 
-from cpo_central.api_keys import Role
+from cpo_central.rest.api_keys import Role
 from cpo_central.rest.parts import Given
 from cpo_central.rest.problems import Kind, ProblemError, responses
 

@@ -6,9 +6,9 @@ from uuid import UUID
 from fastapi import APIRouter, Query
 
 from cascade.roaming.cdrs import Cdr
-from cpo_central.api_keys import Role
 from cpo_central.rest import queries
 from cpo_central.rest.access import protected
+from cpo_central.rest.api_keys import Role
 from cpo_central.rest.parts import Document, Given, Limit, Page, TimeText, page
 from cpo_central.rest.problems import Kind, ProblemError
 

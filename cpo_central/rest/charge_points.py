@@ -3,10 +3,10 @@
 from fastapi import APIRouter
 
 from cascade.frames import Payload
-from cpo_central.acceptance import Registration
-from cpo_central.api_keys import Role
-from cpo_central.charge_points import ChargePoint
+from cpo_central.chargers.acceptance import Registration
+from cpo_central.chargers.charge_points import ChargePoint
 from cpo_central.rest.access import protected
+from cpo_central.rest.api_keys import Role
 from cpo_central.rest.parts import ChargePointIdPath, Document, Given, Limit, Parts, TimeText
 from cpo_central.rest.problems import Kind, ProblemError
 

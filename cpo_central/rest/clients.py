@@ -8,8 +8,8 @@ from fastapi import APIRouter, Query, Request, Response
 
 from cascade.errors import MalformedPayloadError
 from cascade.frames import Payload
-from cpo_central.api_keys import Role
 from cpo_central.rest.access import protected
+from cpo_central.rest.api_keys import Role
 from cpo_central.rest.operations import OPERATIONS, Operation, request_schema, result_schema
 from cpo_central.rest.parts import ChargePointIdPath, Given
 from cpo_central.rest.problems import Kind

@@ -4,9 +4,9 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query
 
-from cpo_central.api_keys import Role
 from cpo_central.rest import queries
 from cpo_central.rest.access import protected
+from cpo_central.rest.api_keys import Role
 from cpo_central.rest.parts import Document, From, Given, To, whole_seconds
 
 router = APIRouter(prefix="/api/v1/energy", tags=["energy"])

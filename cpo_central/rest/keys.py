@@ -6,8 +6,8 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Response, status
 from pydantic import Field
 
-from cpo_central.api_keys import NAME_PATTERN, Role
 from cpo_central.rest.access import protected
+from cpo_central.rest.api_keys import NAME_PATTERN, Role
 from cpo_central.rest.parts import Document, Given, TimeText, decode
 from cpo_central.rest.problems import Kind, ProblemError
 

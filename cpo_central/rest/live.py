@@ -9,9 +9,9 @@ from fastapi import APIRouter, Query
 from fastapi.responses import StreamingResponse
 
 from cascade.roaming.model import utc_text
-from cpo_central.api_keys import Role
-from cpo_central.events import Event, Events
+from cpo_central.chargers.events import Event, Events
 from cpo_central.rest.access import protected
+from cpo_central.rest.api_keys import Role
 from cpo_central.rest.parts import Given
 
 router = APIRouter(prefix="/api/v1/events", tags=["events"])

@@ -7,12 +7,12 @@ from pydantic import Field
 
 from cascade.roaming.model import IdTag
 from cascade.roaming.tokens import Token
-from cpo_central.api_keys import Role
+from cpo_central.drivers.tokens import find_own
 from cpo_central.rest.access import protected
+from cpo_central.rest.api_keys import Role
 from cpo_central.rest.clients import CALL_PROBLEMS
 from cpo_central.rest.parts import ChargePointIdPath, Document, Given, Parts
 from cpo_central.rest.problems import Kind, ProblemError
-from cpo_central.tokens import find_own
 
 router = APIRouter(prefix="/api/v1/central-system/clients/{charge_point_id}/local-list", tags=["commands"])
 

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 from cascade import ocpp16
 from cascade.frames import Payload
-from cpo_central.api_keys import Role
+from cpo_central.rest.api_keys import Role
 
 READ, OPERATE, ADMIN = Role
 

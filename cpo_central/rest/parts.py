@@ -12,14 +12,14 @@ from pydantic.alias_generators import to_camel
 
 from cascade.database import Database
 from cascade.roaming.model import IdTag, Moment
-from cpo_central.api_keys import ApiKeyStore
-from cpo_central.charge_points import ChargePointStore
-from cpo_central.charger_server import CHARGE_POINT_ID_MAX, ChargerServer
-from cpo_central.events import Events
-from cpo_central.local_lists import LocalLists
-from cpo_central.notices import NoticeStore
-from cpo_central.tokens import TokenStore
-from cpo_central.users import UserStore
+from cpo_central.chargers.charge_points import ChargePointStore
+from cpo_central.chargers.events import Events
+from cpo_central.chargers.local_lists import LocalLists
+from cpo_central.chargers.notices import NoticeStore
+from cpo_central.chargers.server import CHARGE_POINT_ID_MAX, ChargerServer
+from cpo_central.drivers.tokens import TokenStore
+from cpo_central.drivers.users import UserStore
+from cpo_central.rest.api_keys import ApiKeyStore
 
 T = TypeVar("T")
 

@@ -20,8 +20,8 @@ from cascade.errors import (
     PeerError,
     StoreError,
 )
-from cpo_central.errors import NotAcceptedError, NotConnectedError, UnknownChargePointError
-from cpo_central.users import UserConflictError
+from cpo_central.chargers.errors import NotAcceptedError, NotConnectedError, UnknownChargePointError
+from cpo_central.drivers.users import UserConflictError
 
 MEDIA_TYPE = "application/problem+json"
 

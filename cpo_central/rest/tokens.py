@@ -9,12 +9,12 @@ from pydantic import Field
 
 from cascade.roaming.model import IdTag
 from cascade.roaming.tokens import Token, TokenStatus
-from cpo_central.api_keys import Role
+from cpo_central.drivers.token_csv import read_csv
 from cpo_central.rest import queries
 from cpo_central.rest.access import protected
+from cpo_central.rest.api_keys import Role
 from cpo_central.rest.parts import Document, Given, IdTagPath, Limit, Page, Parts, TimeGiven, TimeText, page
 from cpo_central.rest.problems import Fault, Kind, ProblemError
-from cpo_central.token_csv import read_csv
 
 router = APIRouter(prefix="/api/v1/tokens", tags=["tokens"])
 

@@ -6,9 +6,9 @@ from fastapi import APIRouter, Path, Query
 
 from cascade.frames import Payload
 from cascade.roaming.model import IdTag, Number
-from cpo_central.api_keys import Role
 from cpo_central.rest import queries
 from cpo_central.rest.access import protected
+from cpo_central.rest.api_keys import Role
 from cpo_central.rest.parts import Document, From, Given, Limit, Page, TimeText, To, page, whole_seconds
 from cpo_central.rest.problems import Kind, ProblemError
 

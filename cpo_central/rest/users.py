@@ -7,11 +7,11 @@ from fastapi import APIRouter, Path, Query, Response, status
 from pydantic import Field
 
 from cascade.roaming.model import Count, IdTag
-from cpo_central.api_keys import Role
+from cpo_central.drivers.users import User
 from cpo_central.rest.access import protected
+from cpo_central.rest.api_keys import Role
 from cpo_central.rest.parts import Document, Given, Limit, Page, TimeText, page
 from cpo_central.rest.problems import Kind, ProblemError
-from cpo_central.users import User
 
 router = APIRouter(prefix="/api/v1/users", tags=["users"])
 

@@ -22,11 +22,11 @@ from chargepoint_model.charger import Charger
 from chargepoint_model.commands import Errand
 from chargepoint_model.station import ChargerSettings
 from cpo_central.app import Central
-from cpo_central.cdrs import Transaction
+from cpo_central.cdrs.decisions import Transaction
+from cpo_central.chargers.transactions import TransactionStore
+from cpo_central.drivers.tokens import TokenStore
 from cpo_central.schema import open_database
 from cpo_central.settings import CentralSettings
-from cpo_central.tokens import TokenStore
-from cpo_central.transactions import TransactionStore
 from tests.chargepoint_model.wire import Wire
 
 

@@ -13,12 +13,12 @@ import pytest
 
 from cascade.database import Database
 from cascade.errors import SetupError
-from cpo_central.acceptance import Registration
 from cpo_central.app import Central
-from cpo_central.commands import put_tokens
+from cpo_central.chargers.acceptance import Registration
+from cpo_central.commands.records import put_tokens
+from cpo_central.drivers.token_csv import read_token
 from cpo_central.schema import APPLICATION_ID, MIGRATIONS
 from cpo_central.settings import CentralSettings
-from cpo_central.token_csv import read_token
 from tests.conftest import LogLines
 from tests.cpo_central.actors import CREDENTIAL, Charger, Hub
 from tests.cpo_central.conftest import Start

@@ -4,7 +4,7 @@ import pytest
 
 from cascade.errors import SetupError
 from cpo_central.app import Central
-from cpo_central.authorization import Mode
+from cpo_central.drivers.authorization import Mode
 from cpo_central.settings import client_tls, load
 
 

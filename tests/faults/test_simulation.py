@@ -9,10 +9,10 @@ import pytest
 import structlog
 
 from cascade.roaming.cdrs import Cdr
-from cpo_central import cdr_store
-from cpo_central.cdr_store import Destination
-from cpo_central.cdrs import CdrFacts, Refuse, Repeat, Take, judge
-from cpo_central.delivery import Delivery
+from cpo_central.cdrs import store as cdr_store
+from cpo_central.cdrs.decisions import CdrFacts, Refuse, Repeat, Take, judge
+from cpo_central.cdrs.delivery import Delivery
+from cpo_central.cdrs.store import Destination
 from tests.faults.outcome import Outcome
 from tests.faults.simulation.disk import SimulatedDatabase
 from tests.faults.simulation.world import run

@@ -15,9 +15,9 @@ from chargepoint_model.conformance.charge_point import Target
 from chargepoint_model.conformance.model import Finding, Part, Verdict
 from chargepoint_model.conformance.probe import PARTS
 from cpo_central.app import Central
+from cpo_central.drivers.tokens import TokenStore
 from cpo_central.schema import open_database
 from cpo_central.settings import CentralSettings
-from cpo_central.tokens import TokenStore
 from tests.chargepoint_model.conformance import mobilityhouse_central, servers
 
 KNOWN = mobilityhouse_central.KNOWN

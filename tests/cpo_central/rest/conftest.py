@@ -10,8 +10,8 @@ import pytest
 import pytest_asyncio
 
 from cascade.link import Handler
-from cpo_central.api_keys import ApiKeyStore, Role
 from cpo_central.app import Central
+from cpo_central.rest.api_keys import ApiKeyStore, Role
 from cpo_central.settings import CentralSettings
 from tests.cpo_central.actors import Charger
 

@@ -1,8 +1,8 @@
 import httpx
 import pytest
 
-from cpo_central.api_keys import Role
 from cpo_central.rest.api import describe
+from cpo_central.rest.api_keys import Role
 from tests.conftest import LogLines
 from tests.cpo_central.rest.conftest import Rest, is_problem
 

@@ -12,7 +12,7 @@ from cascade.frames import Payload
 from cascade.trace import FrameTrace
 from chargepoint_model.charger import Charger
 from chargepoint_model.station import ChargerSettings
-from cpo_central.events import EventKind
+from cpo_central.chargers.events import EventKind
 from cpo_central.rest.operations import OPERATIONS, Operation
 from tests.cpo_central.rest.conftest import Rest
 

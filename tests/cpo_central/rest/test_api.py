@@ -12,9 +12,9 @@ from hypothesis import HealthCheck, settings
 from schemathesis.config import SchemathesisConfig
 from schemathesis.specs.openapi.checks import positive_data_acceptance
 
-from cpo_central.api_keys import ApiKeyStore, Role
 from cpo_central.app import Central
 from cpo_central.rest.api import describe
+from cpo_central.rest.api_keys import ApiKeyStore, Role
 from cpo_central.settings import CentralSettings
 
 STARTED_WITHIN_S = 30

@@ -7,8 +7,8 @@ import pytest_asyncio
 
 from cascade.roaming.cdrs import Authorization, Cdr
 from cascade.roaming.tokens import Token
-from cpo_central.cdr_store import CdrStore, queue
-from cpo_central.tokens import TokenStore
+from cpo_central.cdrs.store import CdrStore, queue
+from cpo_central.drivers.tokens import TokenStore
 from tests.cpo_central.rest.conftest import Rest, is_problem
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")

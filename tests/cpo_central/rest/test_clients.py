@@ -7,7 +7,7 @@ import pytest
 
 from cascade.errors import BadValueError
 from cascade.frames import Call, Payload
-from cpo_central.acceptance import Registration
+from cpo_central.chargers.acceptance import Registration
 from cpo_central.rest.operations import OPERATIONS, Operation
 from tests.conftest import LogLines
 from tests.cpo_central.rest.conftest import Chargers, Rest, is_problem

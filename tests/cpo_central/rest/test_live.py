@@ -7,7 +7,7 @@ import orjson
 import pytest
 
 from cascade.frames import Payload
-from cpo_central.events import EventKind
+from cpo_central.chargers.events import EventKind
 from cpo_central.rest import live
 from tests.conftest import LogLines
 from tests.cpo_central.rest.conftest import Chargers, Rest, is_problem

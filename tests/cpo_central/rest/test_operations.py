@@ -2,7 +2,7 @@ import orjson
 import pytest
 
 from cascade.ocpp16 import FROM_CENTRAL_SYSTEM, check_request
-from cpo_central.api_keys import Role
+from cpo_central.rest.api_keys import Role
 from cpo_central.rest.operations import OPERATIONS, Operation, request_schema, result_schema
 
 OF_THE_PAPER = {

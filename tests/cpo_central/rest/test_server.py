@@ -8,9 +8,9 @@ import httpx
 import pytest
 
 from cascade.errors import SetupError
-from cpo_central.api_key_commands import add
-from cpo_central.api_keys import ApiKeyStore, Role
 from cpo_central.app import Central
+from cpo_central.commands.api_keys import add
+from cpo_central.rest.api_keys import ApiKeyStore, Role
 from cpo_central.settings import CentralSettings
 from tests.cpo_central.conftest import Start
 

@@ -14,11 +14,11 @@ from cascade.link import Handler
 from cascade.recorder import Recorder
 from cascade.roaming.cdrs import Cdr, CdrReceipt, CdrStatus
 from cpo_central import schema as central_schema
-from cpo_central.cdr_store import CdrStore
-from cpo_central.delivery import Delivery, StatusDesk
-from cpo_central.home import Home
-from cpo_central.tokens import TokenStore
-from cpo_central.transactions import TransactionStore
+from cpo_central.cdrs.delivery import Delivery, StatusDesk
+from cpo_central.cdrs.store import CdrStore
+from cpo_central.chargers.transactions import TransactionStore
+from cpo_central.drivers.tokens import TokenStore
+from cpo_central.roaming.home import Home
 from nap.bus.local import LocalBus
 from nap.distribution import Distribution
 from nap.forwarding import Forwarding

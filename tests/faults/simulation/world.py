@@ -9,9 +9,9 @@ from typing import TypeVar
 from uuid import UUID
 
 from cascade.errors import CallFailed, LinkLostError, StoreError
-from cpo_central.authorization import DecidedBy, Decision
-from cpo_central.cdrs import Stop
-from cpo_central.transactions import Start
+from cpo_central.cdrs.decisions import Stop
+from cpo_central.chargers.transactions import Start
+from cpo_central.drivers.authorization import DecidedBy, Decision
 from tests.faults.outcome import Outcome
 from tests.faults.simulation.disk import Disk
 from tests.faults.simulation.ledgers import Ledgers

@@ -1,0 +1,1 @@
+"""What a session costs its driver, and what operators owe each other."""

@@ -1,0 +1,1 @@
+"""Charge Detail Records: those that we send, and those that we receive."""

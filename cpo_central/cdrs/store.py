@@ -1,0 +1,372 @@
+"""CDRs and authorizations in the database: those that we send, with their outbox, and those that we receive.
+
+An outbox row goes only when the receiver has acknowledged the CDR, in the same commit that says so. What the
+receiver refuses stays there, parked, until a person sends it again.
+"""
+
+import sqlite3
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+from cascade.database import Database
+from cascade.errors import RoamingRefused
+from cascade.roaming.cdrs import Authorization, Cdr, CdrReceipt, CdrStatus, DeliveryStatus, ReceiptStatus
+from cascade.roaming.model import id_key, utc_text
+from cpo_central.billing.invoices import add_line
+from cpo_central.cdrs import refusals
+from cpo_central.cdrs.decisions import (
+    AUTHORIZATION_AGE_MAX,
+    CdrFacts,
+    HomeAuthorization,
+    Original,
+    Recorded,
+    Refuse,
+    Repeat,
+    Take,
+    judge,
+)
+from cpo_central.drivers.tokens import find_own
+
+
+class Route(StrEnum):
+    """Which way a CDR goes home."""
+
+    HUB = "hub"
+    PEER = "peer"
+
+    @classmethod
+    def of(cls, cdr: Cdr) -> "Route":
+        """The way that the session's authorization has come."""
+        return cls.PEER if cdr.authorization is Authorization.PEER else cls.HUB
+
+
+class CdrState(StrEnum):
+    """What has become of a CDR of ours."""
+
+    QUEUED = "Queued"
+    PARKED = "Parked"
+    RECEIVED = "Received"
+    """The hub has it."""
+    DELIVERED = "Delivered"
+    """The home operator has it."""
+    ACCEPTED = "Accepted"
+    """The home operator has matched it with an authorization."""
+    REJECTED = "Rejected"
+
+
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """Where CDRs go: to the hub, or to one home operator."""
+
+    route: Route
+    home_operator_id: str | None
+    """On the route `peer`."""
+
+
+@dataclass(frozen=True, slots=True)
+class SentCdr:
+    """A CDR of ours and what has become of it."""
+
+    cdr: Cdr
+    route: Route
+    state: CdrState
+    reason: str | None
+    queued_at: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReceivedCdr:
+    """A CDR of one of our drivers' sessions elsewhere."""
+
+    cdr: Cdr
+    sent_by: str | None
+    receipt: CdrReceipt
+
+
+def queue(connection: sqlite3.Connection, cdr: Cdr, now: datetime) -> None:
+    """Write a CDR and its outbox row; part of the transaction that ends the session."""
+    connection.execute(
+        "INSERT INTO cdr "
+        "(cdr_id, body, digest, route, home_operator_id, status, queued_at, credit_reference_id) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        (
+            str(cdr.cdr_id),
+            cdr.wire(),
+            cdr.digest(),
+            Route.of(cdr),
+            cdr.home_operator_id,
+            CdrState.QUEUED,
+            utc_text(now),
+            _reference(cdr),
+        ),
+    )
+    connection.execute("INSERT INTO outbox (cdr_id) VALUES (?)", (str(cdr.cdr_id),))
+
+
+def _reference(cdr: Cdr) -> str | None:
+    return None if cdr.credit_reference_id is None else str(cdr.credit_reference_id)
+
+
+class CdrStore:
+    """CDRs, sent and received, and the authorizations that we gave as home operator."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    # --- sent -----------------------------------------------------------------------------------------------
+
+    def destinations(self) -> list[Destination]:
+        """Where CDRs wait to go, each once."""
+        rows = self._database.reader.execute(
+            "SELECT DISTINCT route, CASE route WHEN 'peer' THEN home_operator_id END "
+            "FROM outbox JOIN cdr USING (cdr_id) WHERE NOT parked"
+        )
+        return [Destination(Route(route), home) for route, home in rows]
+
+    def waiting(self, destination: Destination, limit: int) -> list[Cdr]:
+        """The CDRs for one destination, in the order of their sessions' ends."""
+        rows = self._database.reader.execute(
+            "SELECT body FROM outbox JOIN cdr USING (cdr_id) "
+            "WHERE NOT parked AND route = ?1 AND (?2 IS NULL OR home_operator_id = ?2) "
+            "ORDER BY position LIMIT ?3",
+            (destination.route, destination.home_operator_id, limit),
+        )
+        return [Cdr.model_validate_json(body) for (body,) in rows]
+
+    async def delivered(self, receipt: CdrReceipt, state: CdrState) -> None:
+        """The receiver has it: keep the receipt, forget the outbox row.
+
+        A CdrStatus of the hub may have come before the receipt; it knows more.
+        """
+
+        def job(connection: sqlite3.Connection) -> None:
+            cdr_id = str(receipt.cdr_id)
+            connection.execute("DELETE FROM outbox WHERE cdr_id = ?", (cdr_id,))
+            connection.execute(
+                "UPDATE cdr SET receipt = ?, reason = CASE WHEN status = ?3 THEN NULL ELSE reason END, "
+                "status = CASE WHEN status = ?3 THEN ?2 ELSE status END WHERE cdr_id = ?4",
+                (receipt.wire(), state, CdrState.QUEUED, cdr_id),
+            )
+
+        await self._database.write(job)
+
+    async def failed(self, cdr: Cdr, reason: str) -> None:
+        """It could not be delivered this time; the outbox keeps it."""
+        await self._database.write(
+            lambda connection: connection.execute(
+                "UPDATE cdr SET reason = ? WHERE cdr_id = ? AND status = ?",
+                (reason, str(cdr.cdr_id), CdrState.QUEUED),
+            )
+        )
+
+    async def park(self, cdr: Cdr, reason: str) -> None:
+        """The receiver refuses it: keep it until a person sends it again."""
+
+        def job(connection: sqlite3.Connection) -> None:
+            connection.execute("UPDATE outbox SET parked = 1 WHERE cdr_id = ?", (str(cdr.cdr_id),))
+            connection.execute(
+                "UPDATE cdr SET status = ?, reason = ? WHERE cdr_id = ?",
+                (CdrState.PARKED, reason, str(cdr.cdr_id)),
+            )
+
+        await self._database.write(job)
+
+    async def resend(self, cdr_id: str) -> CdrState | None:
+        """Put a parked CDR back, and its credit with it; returns the state it was in, or None if there is none.
+
+        Without its credit, what was to be corrected would be billed.
+        """
+
+        def job(connection: sqlite3.Connection) -> CdrState | None:
+            row = connection.execute("SELECT status FROM cdr WHERE cdr_id = ?", (cdr_id,)).fetchone()
+            if row is not None and row[0] == CdrState.PARKED:
+                connection.execute(
+                    "UPDATE cdr SET status = ?, reason = NULL "
+                    "WHERE (cdr_id = ?2 OR credit_reference_id = ?2) AND status = ?3",
+                    (CdrState.QUEUED, cdr_id, CdrState.PARKED),
+                )
+                connection.execute(
+                    "UPDATE outbox SET parked = 0 WHERE cdr_id IN ("
+                    "SELECT cdr_id FROM cdr WHERE cdr_id = ?1 OR credit_reference_id = ?1)",
+                    (cdr_id,),
+                )
+            return None if row is None else CdrState(row[0])
+
+        return await self._database.write(job)
+
+    async def note(self, status: CdrStatus) -> bool:
+        """Keep what the home operator said about a CDR; False if it is not one of ours.
+
+        What was accepted or rejected is no longer merely delivered.
+        """
+
+        def job(connection: sqlite3.Connection) -> bool:
+            found = connection.execute(
+                "SELECT status FROM cdr WHERE cdr_id = ?", (str(status.cdr_id),)
+            ).fetchone()
+            if found is None:
+                return False
+            if status.status is not DeliveryStatus.DELIVERED or found[0] not in {
+                CdrState.ACCEPTED,
+                CdrState.REJECTED,
+            }:
+                connection.execute(
+                    "UPDATE cdr SET status = ?, reason = ? WHERE cdr_id = ?",
+                    (status.status.value, status.reason, str(status.cdr_id)),
+                )
+            return True
+
+        return await self._database.write(job)
+
+    async def sent(self) -> list[SentCdr]:
+        """Every CDR of ours, the oldest first."""
+
+        def job(connection: sqlite3.Connection) -> list[SentCdr]:
+            rows = connection.execute(
+                "SELECT body, route, status, reason, queued_at FROM cdr ORDER BY queued_at, cdr_id"
+            )
+            return [
+                SentCdr(Cdr.model_validate_json(body), Route(route), CdrState(status), reason, queued_at)
+                for body, route, status, reason, queued_at in rows
+            ]
+
+        return await self._database.scan(job)
+
+    # --- received -------------------------------------------------------------------------------------------
+
+    async def record_authorizations(self, answers: Sequence[HomeAuthorization]) -> None:
+        """Keep what we answered about idTags; CDRs may refer to it."""
+        rows = [
+            (id_key(answer.id_tag), answer.asked_by, answer.message_id, answer.status, answer.at.timestamp())
+            for answer in answers
+        ]
+        await self._database.write(
+            lambda connection: connection.executemany(
+                "INSERT INTO home_authorization (id_key, asked_by, message_id, status, at) "
+                "VALUES (?, ?, ?, ?, ?)",
+                rows,
+            )
+        )
+
+    async def prune(self, before: datetime) -> int:
+        """Forget what we answered or refused before a moment; returns how many answers and refusals."""
+
+        def job(connection: sqlite3.Connection) -> int:
+            answers = connection.execute("DELETE FROM home_authorization WHERE at < ?", (before.timestamp(),))
+            refused = connection.execute("DELETE FROM refused_cdr WHERE refused_at < ?", (utc_text(before),))
+            return answers.rowcount + refused.rowcount
+
+        return await self._database.write(job)
+
+    async def take(self, cdr: Cdr, sender: str | None, now: datetime) -> CdrReceipt:
+        """Take a CDR of one of our drivers' sessions, and price it; both are committed when the receipt comes.
+
+        Args:
+            cdr: the record.
+            sender: operatorId of the peer; None: the hub.
+            now: the time of its arrival.
+
+        Raises:
+            RoamingRefused: we do not take it, and have noted why.
+        """
+
+        def job(connection: sqlite3.Connection) -> CdrReceipt | Refuse:
+            judgement = judge(cdr, _facts(connection, cdr, sender))
+            match judgement:
+                case Repeat(receipt):
+                    return receipt
+                case Refuse():
+                    refusals.note(connection, cdr, sender, judgement, now)
+                    return judgement
+                case Take(status):
+                    return _store(connection, cdr, sender, status, now)
+
+        outcome = await self._database.write(job)
+        if isinstance(outcome, Refuse):
+            raise RoamingRefused(outcome.code, outcome.detail)
+        return outcome
+
+    async def received(self) -> list[ReceivedCdr]:
+        """Every CDR that we have taken, the oldest first."""
+
+        def job(connection: sqlite3.Connection) -> list[ReceivedCdr]:
+            rows = connection.execute(
+                "SELECT body, sent_by, receipt FROM received_cdr ORDER BY received_at, cdr_id"
+            )
+            return [
+                ReceivedCdr(Cdr.model_validate_json(body), sent_by, CdrReceipt.model_validate_json(receipt))
+                for body, sent_by, receipt in rows
+            ]
+
+        return await self._database.scan(job)
+
+
+def _facts(connection: sqlite3.Connection, cdr: Cdr, sender: str | None) -> CdrFacts:
+    stored = connection.execute(
+        "SELECT receipt FROM received_cdr WHERE cdr_id = ?", (str(cdr.cdr_id),)
+    ).fetchone()
+    return CdrFacts(
+        sender=sender,
+        stored=None if stored is None else CdrReceipt.model_validate_json(stored[0]),
+        is_ours=find_own(connection, cdr.id_tag) is not None,
+        authorizations=_authorizations(connection, cdr),
+        original=_original(connection, cdr),
+    )
+
+
+def _original(connection: sqlite3.Connection, credit: Cdr) -> Original | None:
+    reference = _reference(credit)
+    if reference is None:
+        return None
+    row = connection.execute(
+        "SELECT body, receipt, (SELECT cdr_id FROM received_cdr WHERE credit_reference_id = ?1) "
+        "FROM received_cdr WHERE cdr_id = ?1",
+        (reference,),
+    ).fetchone()
+    if row is None:
+        return None
+    body, receipt, cancelled_by = row
+    return Original(
+        cdr=Cdr.model_validate_json(body),
+        status=CdrReceipt.model_validate_json(receipt).status,
+        cancelled_by=None if cancelled_by is None else UUID(cancelled_by),
+    )
+
+
+def _authorizations(connection: sqlite3.Connection, cdr: Cdr) -> Sequence[Recorded]:
+    """Those that may prove the session: the pure decision looks again."""
+    earliest = cdr.session_start.timestamp() - AUTHORIZATION_AGE_MAX.total_seconds()
+    rows: list[tuple[Any, ...]] = connection.execute(
+        "SELECT asked_by, message_id, at FROM home_authorization "
+        "WHERE id_key = ? AND status = 'Accepted' AND at >= ?",
+        (id_key(cdr.id_tag), earliest),
+    ).fetchall()
+    return [
+        Recorded(asked_by, message_id, datetime.fromtimestamp(at, UTC)) for asked_by, message_id, at in rows
+    ]
+
+
+def _store(
+    connection: sqlite3.Connection, cdr: Cdr, sender: str | None, status: ReceiptStatus, now: datetime
+) -> CdrReceipt:
+    receipt = CdrReceipt(cdr_id=cdr.cdr_id, digest=cdr.digest(), received_at=now, status=status)
+    connection.execute(
+        "INSERT INTO received_cdr (cdr_id, body, digest, sent_by, receipt, received_at, credit_reference_id) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?)",
+        (
+            str(cdr.cdr_id),
+            cdr.wire(),
+            receipt.digest,
+            sender,
+            receipt.wire(),
+            utc_text(now),
+            _reference(cdr),
+        ),
+    )
+    refusals.forget(connection, receipt)
+    add_line(connection, cdr, now)
+    return receipt

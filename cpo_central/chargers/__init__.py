@@ -1,0 +1,1 @@
+"""Our chargers: their links, what they say and are asked, and the transactions at them."""

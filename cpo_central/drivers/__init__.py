@@ -1,0 +1,1 @@
+"""Drivers and their tokens, and who decides about them."""
