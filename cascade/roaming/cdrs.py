@@ -10,7 +10,7 @@ from uuid import UUID
 
 from pydantic import Field, StringConstraints
 
-from cascade.roaming.model import Count, IdTag, Moment, Number, OperatorId, RoamingModel
+from cascade.roaming.model import Count, IdTag, Moment, Number, OperatorId, Refusal, RoamingModel
 
 SESSION_MAX_WH = 10**9
 """More than any session takes (a 3.75 MW charger needs 11 days for it): the register is wrong."""
@@ -67,7 +67,12 @@ class Cdr(RoamingModel):
 
     def digest(self) -> str:
         """SHA-256 of the record's JSON with its fields in the order above: the same body, the same digest."""
-        return hashlib.sha256(self.wire().encode()).hexdigest()
+        return digest_of(self.wire())
+
+
+def digest_of(body: str) -> str:
+    """The digest of a CDR whose `wire()` is at hand already."""
+    return hashlib.sha256(body.encode()).hexdigest()
 
 
 class Objection(NamedTuple):
@@ -121,6 +126,22 @@ class CdrReceipt(RoamingModel):
     status: ReceiptStatus
 
 
+BATCH_MAX = 500
+"""CDRs, or statuses of CDRs, in one message."""
+
+
+class CdrBatch(RoamingModel):
+    """Several CDRs in one message, each judged by itself, in their order."""
+
+    cdrs: Annotated[tuple[Cdr, ...], Field(min_length=1, max_length=BATCH_MAX)]
+
+
+class CdrOutcomes(RoamingModel):
+    """What the receiver has done with each CDR of a batch: as many as it has, in their order."""
+
+    outcomes: Annotated[tuple[CdrReceipt | Refusal, ...], Field(min_length=1, max_length=BATCH_MAX)]
+
+
 class DeliveryStatus(StrEnum):
     """What has become of a CDR that the hub has taken."""
 
@@ -135,6 +156,12 @@ class CdrStatus(RoamingModel):
     cdr_id: UUID
     status: DeliveryStatus
     reason: Annotated[str, StringConstraints(max_length=500)] | None = None
+
+
+class CdrStatusBatch(RoamingModel):
+    """Hub to visited: what the home operators said about several CDRs."""
+
+    statuses: Annotated[tuple[CdrStatus, ...], Field(min_length=1, max_length=BATCH_MAX)]
 
 
 class Noted(RoamingModel):

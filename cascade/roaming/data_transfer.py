@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from cascade.errors import RoamingRefused
 from cascade.frames import Payload
 from cascade.roaming import cdrs, endpoints, tokens
-from cascade.roaming.model import RoamingModel
+from cascade.roaming.model import Refusal, RoamingModel
 
 VENDOR_ID = "nap.roaming"
 
@@ -31,7 +31,9 @@ EXCHANGES: dict[str, Exchange] = {
     "PublishEndpoint": Exchange(endpoints.PublishEndpoint, endpoints.EndpointPublished),
     "LookupEndpoint": Exchange(endpoints.LookupEndpoint, endpoints.Referral),
     "Cdr": Exchange(cdrs.Cdr, cdrs.CdrReceipt),
+    "CdrBatch": Exchange(cdrs.CdrBatch, cdrs.CdrOutcomes),
     "CdrStatus": Exchange(cdrs.CdrStatus, cdrs.Noted),
+    "CdrStatusBatch": Exchange(cdrs.CdrStatusBatch, cdrs.Noted),
 }
 
 _MESSAGE_IDS = {exchange.request: message_id for message_id, exchange in EXCHANGES.items()}
@@ -45,11 +47,6 @@ class UnknownTransfer(Exception):  # noqa: N818 - an answer of the standard, not
     def __init__(self, status: str) -> None:
         super().__init__(status)
         self.status = status
-
-
-class _Refusal(RoamingModel):
-    code: str
-    detail: str
 
 
 def request(message: RoamingModel) -> Payload:
@@ -79,7 +76,7 @@ def answer(message: RoamingModel) -> Payload:
 
 def refusal(refused: RoamingRefused) -> Payload:
     """The DataTransfer answer that refuses."""
-    return {"status": "Rejected", "data": _Refusal(code=refused.code, detail=refused.detail).wire()}
+    return {"status": "Rejected", "data": Refusal(code=refused.code, detail=refused.detail).wire()}
 
 
 def read_answer(expected: type[M], payload: Payload) -> M:
@@ -92,7 +89,7 @@ def read_answer(expected: type[M], payload: Payload) -> M:
     if status == "Accepted":
         return _parse(expected, payload)
     if status == "Rejected":
-        refused = _parse(_Refusal, payload)
+        refused = _parse(Refusal, payload)
         raise RoamingRefused(refused.code, refused.detail)
     raise RoamingRefused(str(status), "the peer does not speak the roaming messages of this version")
 
@@ -105,4 +102,4 @@ def _parse(model: type[M], payload: Payload) -> M:
             f"{'.'.join(str(step) for step in fault['loc']) or 'data'}: {fault['msg']}"
             for fault in error.errors(include_url=False, include_input=False)[:3]
         )
-        raise RoamingRefused("BadRequest", f"data is not a {model.__name__.lstrip('_')}: {faults}") from None
+        raise RoamingRefused("BadRequest", f"data is not a {model.__name__}: {faults}") from None

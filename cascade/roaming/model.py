@@ -71,3 +71,14 @@ class RoamingModel(BaseModel):
     def wire(self) -> str:
         """The message as the JSON text that travels in `data`."""
         return self.model_dump_json(by_alias=True, exclude_none=True)
+
+
+class Refusal(RoamingModel):
+    """Why something is not done: a code for programs, a detail that says what to do."""
+
+    code: str
+    detail: str
+
+    def __str__(self) -> str:
+        """As `RoamingRefused` says it."""
+        return f"{self.code}: {self.detail}"

@@ -11,7 +11,7 @@ from cascade.errors import RoamingRefused
 from cascade.frames import Payload
 from cascade.roaming import cdrs, data_transfer, endpoints, tokens
 from cascade.roaming.data_transfer import EXCHANGES, UnknownTransfer, read_answer, read_request
-from cascade.roaming.model import RoamingModel
+from cascade.roaming.model import Refusal, RoamingModel
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 URL = "wss://peer.example/ocpp"
@@ -55,6 +55,23 @@ PAIRS: dict[str, tuple[RoamingModel, RoamingModel]] = {
         cdrs.CdrReceipt(
             cdr_id=CDR.cdr_id, digest=CDR.digest(), received_at=NOW, status=cdrs.ReceiptStatus.RECEIVED
         ),
+    ),
+    "CdrBatch": (
+        cdrs.CdrBatch(cdrs=(CDR, CDR)),
+        cdrs.CdrOutcomes(
+            outcomes=(
+                cdrs.CdrReceipt(
+                    cdr_id=CDR.cdr_id, digest=CDR.digest(), received_at=NOW, status=cdrs.ReceiptStatus.RECEIVED
+                ),
+                Refusal(code="OwnToken", detail="idTag is your own"),
+            )
+        ),
+    ),
+    "CdrStatusBatch": (
+        cdrs.CdrStatusBatch(
+            statuses=(cdrs.CdrStatus(cdr_id=CDR.cdr_id, status=cdrs.DeliveryStatus.DELIVERED),)
+        ),
+        cdrs.Noted(),
     ),
     "CdrStatus": (
         cdrs.CdrStatus(cdr_id=CDR.cdr_id, status=cdrs.DeliveryStatus.ACCEPTED),
