@@ -155,12 +155,13 @@ class HubApp:
                     self._forwarding.wake(operator_id)
 
     async def _prune(self) -> None:
-        """Forget old authorizations, once a day and at the start."""
+        """Forget old authorizations, and old refusals, once a day and at the start."""
         while True:
-            keep = timedelta(days=self._settings.keep_authorizations_days)
+            before = utc_now() - timedelta(days=self._settings.keep_authorizations_days)
             try:
-                pruned = await self.store.authorizations.prune(utc_now() - keep)
-                log.info("authorizations_pruned", count=pruned)
+                pruned = await self.store.authorizations.prune(before)
+                refused = await self.store.cdrs.prune_refused(before)
+                log.info("authorizations_pruned", count=pruned, refused_cdrs=refused)
             except StoreError as error:
                 log.warning("authorizations_not_pruned", because=str(error))
             await asyncio.sleep(timedelta(days=1).total_seconds())

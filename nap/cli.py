@@ -20,7 +20,7 @@ from cascade.service import EXIT_FAILED, fail, load_settings, run_or_exit, until
 from nap.app import HubApp, utc_now
 from nap.console import DatabaseOption, JsonOption, cell, print_json, print_rows, with_store
 from nap.operators import new_credential
-from nap.records import CdrState, Mode, Operator, OperatorStanding, StoredCdr
+from nap.records import CdrState, Mode, Operator, OperatorStanding, RefusedCdr, StoredCdr
 from nap.settings import HubSettings
 from nap.settlement_cli import reconcile, settlement
 from nap.store.port import Operators, Store
@@ -210,6 +210,22 @@ def cdrs_list(
     print_rows(rows, columns, as_json=as_json)
 
 
+@cdrs_app.command("refused")
+def cdrs_refused(
+    operator: Annotated[str | None, typer.Option(help="Only those from this operator.")] = None,
+    limit: Annotated[int, typer.Option(min=1, help="How many, the newest first.")] = 100,
+    database: DatabaseOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """CDRs that the hub has not taken: who sent them has parked them, for this reason."""
+
+    async def read(store: Store) -> list[RefusedCdr]:
+        return store.cdrs.refused(operator_id=operator, limit=limit)
+
+    rows = [_refused_row(refused) for refused in with_store(database, read)]
+    print_rows(rows, ("cdrId", "visited", "refusedAt", "reason"), as_json=as_json)
+
+
 @cdrs_app.command("requeue")
 def cdrs_requeue(cdr_id: UUID, database: DatabaseOption = None, as_json: JsonOption = False) -> None:
     """Offer a rejected CDR to its home operator again, at its next link or within a moment."""
@@ -338,4 +354,14 @@ def _cdr_row(stored: StoredCdr) -> dict[str, Any]:
         "authorized": stored.authorized,
         "reason": stored.reason,
         "cdr": json.loads(stored.body),
+    }
+
+
+def _refused_row(refused: RefusedCdr) -> dict[str, Any]:
+    return {
+        "cdrId": str(refused.cdr.cdr_id),
+        "visited": refused.visited,
+        "refusedAt": utc_text(refused.refused_at),
+        "reason": refused.reason,
+        "cdr": json.loads(refused.cdr.wire()),
     }

@@ -1,29 +1,61 @@
 """CDR forwarding: from the hub's custody home, and the outcome back to the visited operator.
 
-The store is the queue. Each operator has one courier at most: it carries CDRs home in the order they came, one
-after the other, then the outcomes of the operator's own CDRs; it rests when there is nothing left, or when its
-link fails, and is woken by a new CDR or a new link. Nothing is forgotten that was not acknowledged.
+The store is the queue. Each operator has one courier at most: it carries CDRs home in the order they came, as
+many in one message as wait, then the outcomes of the operator's own CDRs; it rests when there is nothing left,
+or when its link fails, and is woken by a new CDR or a new link. Nothing is forgotten that was not acknowledged.
+
+What is not answered together is offered one by one. An operator that cannot answer for one CDR is offered those
+behind it all the same, except its credit, and that one again after a rest.
 """
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
+from uuid import UUID
 
 import structlog
 
-from cascade.errors import CallFailed, RoamingRefused, StoreError
-from cascade.roaming.cdrs import CdrReceipt, CdrStatus, DeliveryStatus, Noted, ReceiptStatus
+from cascade.errors import BadResultError, CallFailed, PeerError, RoamingRefused, StoreError
+from cascade.roaming.cdrs import (
+    CdrBatch,
+    CdrOutcomes,
+    CdrReceipt,
+    CdrStatus,
+    CdrStatusBatch,
+    DeliveryStatus,
+    Noted,
+    ReceiptStatus,
+)
+from cascade.roaming.model import Refusal
 from nap.bus.port import Bus
-from nap.records import CdrState, StoredCdr
+from nap.records import CdrOutcome, CdrState, StoredCdr
 from nap.store.port import Store
 from nap.telemetry import Metrics
 
 log = structlog.get_logger()
 
 BATCH = 100
+"""CDRs, or statuses, in one message."""
+
+HELD_MAX = 1000
+"""CDRs that an operator cannot answer for before it is offered no more."""
+
 RETRY_S = 5.0
 """How long a courier rests when a linked operator does not answer, or the store does not take the outcome."""
+
+
+@dataclass(slots=True)
+class _Round:
+    """What a courier has found out since its last rest."""
+
+    held: set[UUID] = field(default_factory=set)
+    """CDRs that the operator could not answer for."""
+    delivers: bool = True
+    """Whether the operator takes CDRs at all."""
+    tells: bool = True
+    """Whether the operator can be told what has become of its own."""
 
 
 class Forwarding:
@@ -61,60 +93,144 @@ class Forwarding:
             del self._couriers[operator_id]  # in one step with the last look at `_woken`
 
     async def _round(self, operator_id: str) -> None:
+        """Carry until nothing waits; rest if something had to stay."""
+        carried = _Round()
         try:
-            while await self._deliver_batch(operator_id) or await self._tell_batch(operator_id):
-                pass
+            while True:
+                delivered = carried.delivers and await self._deliver_some(operator_id, carried)
+                told = carried.tells and await self._tell_some(operator_id, carried)
+                if not (delivered or told):
+                    break
         except (CallFailed, StoreError) as error:
-            log.warning("courier_rests", operator=operator_id, because=str(error))
-            # woken meanwhile, say by a link that took over from the one that failed: try again at once
-            if self._bus.linked(operator_id) and operator_id not in self._woken:
-                await asyncio.sleep(RETRY_S)
-                self._woken.add(operator_id)
+            await self._rest(operator_id, str(error))
+        except Exception:
+            log.exception("courier_failed", operator=operator_id)
+            await self._rest(operator_id, "of a fault of the hub")
+        else:
+            if carried.held or not carried.tells:
+                await self._rest(operator_id, "there is something that it cannot answer for")
 
-    async def _deliver_batch(self, home: str) -> bool:
-        batch = self._store.cdrs.queued(home, BATCH)
-        for stored in batch:
-            await self._deliver(stored)
+    async def _rest(self, operator_id: str, because: str) -> None:
+        log.warning("courier_rests", operator=operator_id, because=because)
+        # woken meanwhile, say by a link that took over from the one that failed: try again at once
+        if self._bus.linked(operator_id) and operator_id not in self._woken:
+            await asyncio.sleep(RETRY_S)
+            self._woken.add(operator_id)
+
+    # --- home -----------------------------------------------------------------------------------------------
+
+    async def _deliver_some(self, home: str, carried: _Round) -> bool:
+        """Deliver the next CDRs but those held; False if there are none."""
+        queued = self._store.cdrs.queued(home, BATCH + len(carried.held))
+        batch = [stored for stored in queued if stored.cdr.cdr_id not in carried.held][:BATCH]
+        began = time.perf_counter()
+        outcomes = await self._offer_together(home, batch) if len(batch) > 1 else None
+        if outcomes is not None:
+            await self._settle(batch, outcomes, began)
+        elif batch:
+            await self._deliver_each(home, batch, carried)
         return bool(batch)
 
-    async def _deliver(self, stored: StoredCdr) -> None:
-        started = time.perf_counter()
-        state, reason = await self._offer(stored)
-        await self._store.cdrs.settle(stored.cdr.cdr_id, state, reason, self._clock())
-        self._metrics.cdrs.labels(state.value.lower()).inc()
-        log.info(
-            "cdr",
-            cdr_id=str(stored.cdr.cdr_id),
-            stage=state.value.lower(),
-            visited=stored.visited,
-            home=stored.home,
-            reason=reason,
-            home_ms=round((time.perf_counter() - started) * 1000, 3),
-        )
-        self.wake(stored.visited)
-
-    async def _offer(self, stored: StoredCdr) -> tuple[CdrState, str | None]:
+    async def _offer_together(self, home: str, batch: Sequence[StoredCdr]) -> list[CdrOutcome] | None:
+        """Offer all in one message; None if that is not answered as a whole."""
+        message = CdrBatch(cdrs=tuple(stored.cdr for stored in batch))
         try:
-            receipt = await self._bus.ask(stored.home, stored.cdr, CdrReceipt)
-        except RoamingRefused as refused:
-            return CdrState.REJECTED, str(refused)
-        if (receipt.cdr_id, receipt.digest) != (stored.cdr.cdr_id, stored.digest):
-            return CdrState.REJECTED, "BadReceipt: the home operator's receipt is not for this CDR"
-        if receipt.status is ReceiptStatus.ACCEPTED:
-            return CdrState.ACCEPTED, None
-        return CdrState.DELIVERED, None
+            answer = await self._bus.ask(home, message, CdrOutcomes)
+        except (RoamingRefused, PeerError, BadResultError) as error:
+            log.info("batch_not_taken", operator=home, count=len(batch), because=str(error))
+            return None
+        if len(answer.outcomes) != len(batch):
+            log.warning("batch_not_taken", operator=home, count=len(batch), because="not an outcome for each")
+            return None
+        return [_outcome(stored, said) for stored, said in zip(batch, answer.outcomes, strict=True)]
 
-    async def _tell_batch(self, visited: str) -> bool:
-        batch = self._store.cdrs.untold(visited, BATCH)
+    async def _deliver_each(self, home: str, batch: Sequence[StoredCdr], carried: _Round) -> None:
+        """Offer each alone, and hold those that are not answered for; if that are too many it is not them."""
+        settled = 0
         for stored in batch:
-            status = CdrStatus(
-                cdr_id=stored.cdr.cdr_id,
-                status=DeliveryStatus(stored.state.value),
-                reason=stored.reason and stored.reason[:500],
-            )
+            if stored.cdr.credit_reference_id in carried.held:
+                carried.held.add(stored.cdr.cdr_id)
+                continue
+            began = time.perf_counter()
             try:
-                await self._bus.ask(visited, status, Noted)
+                outcome = await self._offer(home, stored)
+            except (PeerError, BadResultError) as error:
+                log.warning("cdr_waits", cdr_id=str(stored.cdr.cdr_id), home=home, because=str(error))
+                carried.held.add(stored.cdr.cdr_id)
+            else:
+                await self._settle([stored], [outcome], began)
+                settled += 1
+        carried.delivers = settled > 0 and len(carried.held) < HELD_MAX
+
+    async def _offer(self, home: str, stored: StoredCdr) -> CdrOutcome:
+        try:
+            return _outcome(stored, await self._bus.ask(home, stored.cdr, CdrReceipt))
+        except RoamingRefused as refused:
+            return CdrOutcome(stored.cdr.cdr_id, CdrState.REJECTED, str(refused))
+
+    async def _settle(self, batch: Sequence[StoredCdr], outcomes: Sequence[CdrOutcome], began: float) -> None:
+        home_ms = round((time.perf_counter() - began) * 1000, 3)
+        await self._store.cdrs.settle(outcomes, self._clock())
+        for stored, outcome in zip(batch, outcomes, strict=True):
+            stage = outcome.state.value.lower()
+            self._metrics.cdrs.labels(stage).inc()
+            log.info(
+                "cdr",
+                cdr_id=str(outcome.cdr_id),
+                stage=stage,
+                visited=stored.visited,
+                home=stored.home,
+                reason=outcome.reason,
+                together=len(batch),
+                home_ms=home_ms,
+            )
+        for visited in dict.fromkeys(stored.visited for stored in batch):
+            self.wake(visited)
+
+    # --- and back -------------------------------------------------------------------------------------------
+
+    async def _tell_some(self, visited: str, carried: _Round) -> bool:
+        """Tell the visited operator the next outcomes; False if there are none."""
+        batch = self._store.cdrs.untold(visited, BATCH)
+        if len(batch) > 1 and await self._tell_together(visited, batch):
+            await self._store.cdrs.note_told(batch)
+            return True
+        for stored in batch:
+            try:
+                await self._bus.ask(visited, _status(stored), Noted)
             except RoamingRefused as refused:
                 log.warning("cdr_status_refused", visited=visited, because=str(refused))
-            await self._store.cdrs.note_told(stored.cdr.cdr_id)
+            except (PeerError, BadResultError) as error:
+                log.warning("cdr_status_waits", visited=visited, because=str(error))
+                carried.tells = False
+                break
+            await self._store.cdrs.note_told([stored])
         return bool(batch)
+
+    async def _tell_together(self, visited: str, batch: Sequence[StoredCdr]) -> bool:
+        try:
+            await self._bus.ask(visited, CdrStatusBatch(statuses=tuple(map(_status, batch))), Noted)
+        except (RoamingRefused, PeerError, BadResultError) as error:
+            log.info("batch_not_taken", operator=visited, count=len(batch), because=str(error))
+            return False
+        return True
+
+
+def _outcome(stored: StoredCdr, said: CdrReceipt | Refusal) -> CdrOutcome:
+    cdr_id = stored.cdr.cdr_id
+    if isinstance(said, Refusal):
+        return CdrOutcome(cdr_id, CdrState.REJECTED, str(said))
+    if (said.cdr_id, said.digest) != (cdr_id, stored.digest):
+        return CdrOutcome(
+            cdr_id, CdrState.REJECTED, "BadReceipt: the home operator's receipt is not for this CDR"
+        )
+    accepted = said.status is ReceiptStatus.ACCEPTED
+    return CdrOutcome(cdr_id, CdrState.ACCEPTED if accepted else CdrState.DELIVERED)
+
+
+def _status(stored: StoredCdr) -> CdrStatus:
+    return CdrStatus(
+        cdr_id=stored.cdr.cdr_id,
+        status=DeliveryStatus(stored.state.value),
+        reason=stored.reason and stored.reason[:500],
+    )

@@ -1,7 +1,7 @@
 """The hub's work: load the facts that a decision needs, decide, carry out the outcome, say what happened."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, TypeVar, assert_never
 
@@ -14,9 +14,9 @@ from cascade.link import Handler
 from cascade.logs import masked
 from cascade.recorder import Recorder
 from cascade.roaming import tickets
-from cascade.roaming.cdrs import Cdr, CdrReceipt, ReceiptStatus
+from cascade.roaming.cdrs import Cdr, CdrBatch, CdrOutcomes, CdrReceipt, ReceiptStatus
 from cascade.roaming.endpoints import EndpointPublished, LookupEndpoint, PublishEndpoint, Referral
-from cascade.roaming.model import id_key, utc_text
+from cascade.roaming.model import Refusal, id_key, utc_text
 from cascade.roaming.tokens import PublishTokens, PullWhitelist, TokensPublished, WhitelistPage
 from cascade.tasks import Afterwards
 from nap.bus.port import Bus
@@ -88,6 +88,7 @@ class Hub:
                     PublishEndpoint: as_operator(self.publish_endpoint),
                     LookupEndpoint: as_operator(self.lookup_endpoint),
                     Cdr: as_operator(self.cdr),
+                    CdrBatch: as_operator(self.cdr_batch),
                 }
             ),
         }
@@ -259,36 +260,64 @@ class Hub:
 
     async def cdr(self, operator_id: str, message: Cdr) -> CdrReceipt:
         """Cdr: take it into custody, acknowledge once it is committed, then bring it home."""
+        (outcome,) = await self._take(operator_id, (message,))
+        if isinstance(outcome, RoamingRefused):
+            raise outcome
+        return _receipt(outcome)
+
+    async def cdr_batch(self, operator_id: str, message: CdrBatch) -> CdrOutcomes:
+        """CdrBatch: many, with one commit."""
+        taken = await self._take(operator_id, message.cdrs)
+        return CdrOutcomes(
+            outcomes=tuple(
+                Refusal(code=outcome.code, detail=outcome.detail)
+                if isinstance(outcome, RoamingRefused)
+                else _receipt(outcome)
+                for outcome in taken
+            )
+        )
+
+    async def _take(self, operator_id: str, messages: Sequence[Cdr]) -> Sequence[StoredCdr | RoamingRefused]:
         now = self._clock()
         await self._recorder.flush()
 
-        def decide(facts: CdrFacts) -> StoredCdr | None:
+        def decide(message: Cdr, facts: CdrFacts) -> StoredCdr | None:
             return _granted(cdrs.intake(operator_id, message, message.wire(), facts, now))
 
-        try:
-            stored = await self._store.cdrs.take(operator_id, message, decide)
-        except RoamingRefused as refused:
-            self._metrics.cdrs.labels("refused").inc()
-            log.warning(
-                "cdr", cdr_id=str(message.cdr_id), stage="refused", visited=operator_id, reason=str(refused)
-            )
-            raise
-        self._metrics.cdrs.labels("received").inc()
-        log.info(
-            "cdr",
-            cdr_id=str(message.cdr_id),
-            stage="received",
-            visited=operator_id,
-            home=stored.home,
-            authorized=stored.authorized,
-        )
-        self._forwarding.wake(stored.home)
-        return CdrReceipt(
-            cdr_id=stored.cdr.cdr_id,
-            digest=stored.digest,
-            received_at=stored.received_at,
-            status=ReceiptStatus.RECEIVED,
-        )
+        taken = await self._store.cdrs.take(operator_id, messages, decide, now)
+        self._afterwards.do(lambda: self._tell_taken(operator_id, messages, taken))
+        for home in dict.fromkeys(outcome.home for outcome in taken if isinstance(outcome, StoredCdr)):
+            self._forwarding.wake(home)
+        return taken
+
+    def _tell_taken(
+        self, visited: str, messages: Sequence[Cdr], taken: Sequence[StoredCdr | RoamingRefused]
+    ) -> None:
+        """A line for each CDR, and the metrics."""
+        for message, outcome in zip(messages, taken, strict=True):
+            cdr_id = str(message.cdr_id)
+            if isinstance(outcome, RoamingRefused):
+                self._metrics.cdrs.labels("refused").inc()
+                log.warning("cdr", cdr_id=cdr_id, stage="refused", visited=visited, reason=str(outcome))
+            else:
+                self._metrics.cdrs.labels("received").inc()
+                log.info(
+                    "cdr",
+                    cdr_id=cdr_id,
+                    stage="received",
+                    visited=visited,
+                    home=outcome.home,
+                    authorized=outcome.authorized,
+                )
+
+
+def _receipt(stored: StoredCdr) -> CdrReceipt:
+    return CdrReceipt(
+        cdr_id=stored.cdr.cdr_id,
+        digest=stored.digest,
+        received_at=stored.received_at,
+        status=ReceiptStatus.RECEIVED,
+    )
 
 
 def _granted(outcome: Answer[T] | Refuse) -> T:

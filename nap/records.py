@@ -126,6 +126,24 @@ class CdrFacts:
     """For a credit: the credit that has cancelled `original` before."""
 
 
+class CdrOutcome(NamedTuple):
+    """What the home operator said about a CDR."""
+
+    cdr_id: UUID
+    state: CdrState
+    reason: str | None = None
+
+
+class RefusedCdr(NamedTuple):
+    """A CDR that the hub has not taken: the visited operator has parked it."""
+
+    cdr: Cdr
+    visited: str
+    reason: str
+    refused_at: datetime
+    """The last time."""
+
+
 class LedgerRow(NamedTuple):
     """What settlement needs to know of a CDR in custody."""
 

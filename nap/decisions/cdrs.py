@@ -1,4 +1,4 @@
-"""Cdr: whether a CDR is taken into custody.
+"""Cdr and CdrBatch: whether a CDR is taken into custody.
 
 1. The same cdrId with the same body gets the same receipt for ever; with another body it is rejected.
 2. An operator sends its own CDRs only, and for tokens that belong to somebody else.
@@ -10,7 +10,7 @@
 from datetime import datetime
 from typing import NamedTuple
 
-from cascade.roaming.cdrs import UNKNOWN_ORIGINAL, Cdr, objection_to_credit
+from cascade.roaming.cdrs import UNKNOWN_ORIGINAL, Cdr, digest_of, objection_to_credit
 from nap.decisions.outcome import Answer, Refuse
 from nap.records import CdrFacts, StoredCdr
 
@@ -29,7 +29,7 @@ def intake(
     """
     if cdr.operator_id != visited:
         return Refuse("OperatorMismatch", "operatorId is not the operator of this link")
-    digest = cdr.digest()
+    digest = digest_of(body)
     if facts.known_digest == digest:
         return Answer(None)
     if facts.known_digest is not None:

@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import TypeVar
 from uuid import UUID
 
+from cascade.errors import RoamingRefused
 from cascade.roaming.cdrs import Authorization, Cdr
 from cascade.roaming.ledgers import Period
 from cascade.roaming.model import id_key
@@ -18,6 +19,7 @@ from cascade.roaming.tokens import PublishTokens, Token, TokensPublished, TokenS
 from nap.records import (
     AuthorizationRecord,
     CdrFacts,
+    CdrOutcome,
     CdrState,
     Endpoint,
     HeldToken,
@@ -27,6 +29,7 @@ from nap.records import (
     OperatorStanding,
     Publication,
     PublicationFacts,
+    RefusedCdr,
     StoredCdr,
 )
 from nap.store.keys import new_ticket_key
@@ -77,6 +80,7 @@ class _State:
     prefixes: dict[str, str] = field(default_factory=dict)
     tokens: dict[str, _Row] = field(default_factory=dict)
     cdrs: dict[UUID, _Custody] = field(default_factory=dict)
+    refused: dict[tuple[str, UUID, str], RefusedCdr] = field(default_factory=dict)
     authorizations: dict[tuple[str, str], AuthorizationRecord] = field(default_factory=dict)
 
     def next_version(self) -> int:
@@ -306,12 +310,38 @@ class MemoryEndpoints(_Part):
 class MemoryCdrs(_Part):
     """CDRs in the hub's custody."""
 
-    async def take(self, visited: str, cdr: Cdr, decide: Callable[[CdrFacts], StoredCdr | None]) -> StoredCdr:
-        """Load the facts, decide, and store, in one step; returns the CDR in custody under this id."""
-        stored = decide(self._facts(visited, cdr))
+    async def take(
+        self,
+        visited: str,
+        cdrs: Sequence[Cdr],
+        decide: Callable[[Cdr, CdrFacts], StoredCdr | None],
+        now: datetime,
+    ) -> list[StoredCdr | RoamingRefused]:
+        """Load the facts, decide, and store, one after the other and all in one step."""
+        before = dict(self._state.cdrs), dict(self._state.refused)
+        try:
+            return [self._take(visited, cdr, decide, now) for cdr in cdrs]
+        except Exception:
+            self._state.cdrs, self._state.refused = before
+            raise
+
+    def _take(
+        self,
+        visited: str,
+        cdr: Cdr,
+        decide: Callable[[Cdr, CdrFacts], StoredCdr | None],
+        now: datetime,
+    ) -> StoredCdr | RoamingRefused:
+        refusal = visited, cdr.cdr_id, cdr.digest()
+        try:
+            stored = decide(cdr, self._facts(visited, cdr))
+        except RoamingRefused as refused:
+            self._state.refused[refusal] = RefusedCdr(cdr, visited, str(refused), now)
+            return refused
         if stored is None:
             return self._state.cdrs[cdr.cdr_id].stored
         self._state.cdrs[cdr.cdr_id] = _Custody(stored)
+        self._state.refused.pop(refusal, None)
         return stored
 
     def _facts(self, visited: str, cdr: Cdr) -> CdrFacts:
@@ -385,15 +415,30 @@ class MemoryCdrs(_Part):
             if period.start <= stored.cdr.session_end < period.end
         ]
 
-    async def settle(self, cdr_id: UUID, state: CdrState, reason: str | None, now: datetime) -> None:
-        """What the home operator said about a CDR."""
-        custody = self._state.cdrs[cdr_id]
-        custody.stored = replace(custody.stored, state=state, reason=reason, settled_at=now)
-        custody.told = False
+    def refused(self, *, operator_id: str | None, limit: int) -> list[RefusedCdr]:
+        """CDRs that were not taken, the newest refusal first, from one operator or all."""
+        found = [one for one in self._state.refused.values() if operator_id in {None, one.visited}]
+        return sorted(found, key=lambda one: one.refused_at, reverse=True)[:limit]
 
-    async def note_told(self, cdr_id: UUID) -> None:
-        """The visited operator knows."""
-        self._state.cdrs[cdr_id].told = True
+    async def prune_refused(self, before: datetime) -> int:
+        """Forget older refusals; returns how many."""
+        kept = {key: one for key, one in self._state.refused.items() if one.refused_at >= before}
+        pruned = len(self._state.refused) - len(kept)
+        self._state.refused = kept
+        return pruned
+
+    async def settle(self, outcomes: Sequence[CdrOutcome], now: datetime) -> None:
+        """What the home operator said about CDRs."""
+        for cdr_id, state, reason in outcomes:
+            custody = self._state.cdrs[cdr_id]
+            custody.stored = replace(custody.stored, state=state, reason=reason, settled_at=now)
+            custody.told = False
+
+    async def note_told(self, told: Sequence[StoredCdr]) -> None:
+        """The visited operator knows the states of these; one that has another by now is still to be told."""
+        for stored in told:
+            custody = self._state.cdrs[stored.cdr.cdr_id]
+            custody.told = custody.told or custody.stored.state is stored.state
 
     async def requeue(self, cdr_id: UUID) -> bool:
         """Offer a rejected CDR to the home operator again, and its credit with it; False if there is none."""

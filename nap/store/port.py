@@ -10,12 +10,14 @@ from datetime import datetime
 from typing import Protocol, TypeVar
 from uuid import UUID
 
+from cascade.errors import RoamingRefused
 from cascade.roaming.cdrs import Cdr
 from cascade.roaming.ledgers import Period
 from cascade.roaming.tokens import PublishTokens, TokensPublished, WhitelistPage
 from nap.records import (
     AuthorizationRecord,
     CdrFacts,
+    CdrOutcome,
     CdrState,
     Endpoint,
     HeldToken,
@@ -25,6 +27,7 @@ from nap.records import (
     OperatorStanding,
     Publication,
     PublicationFacts,
+    RefusedCdr,
     StoredCdr,
 )
 
@@ -141,16 +144,32 @@ class Endpoints(Protocol):
 class Cdrs(Protocol):
     """CDRs in the hub's custody."""
 
-    async def take(self, visited: str, cdr: Cdr, decide: Callable[[CdrFacts], StoredCdr | None]) -> StoredCdr:
-        """Load the facts, decide, and store, in one step; returns the CDR that is in custody under this id."""
+    async def take(
+        self,
+        visited: str,
+        cdrs: Sequence[Cdr],
+        decide: Callable[[Cdr, CdrFacts], StoredCdr | None],
+        now: datetime,
+    ) -> list[StoredCdr | RoamingRefused]:
+        """Load the facts, decide, and store, one after the other and all in one step.
+
+        Args:
+            visited: the operator that sends them.
+            cdrs: in this order; each is decided on with those before it in custody.
+            decide: returns what to store, or None if it is in custody already; raises RoamingRefused.
+            now: when those that are refused are.
+
+        Returns:
+            For each the CDR that is in custody under this id, or why it is not taken, which is kept too.
+        """
         ...
 
     def queued(self, home: str, limit: int) -> list[StoredCdr]:
         """The next CDRs that wait for delivery to an operator, in the order they came."""
         ...
 
-    async def settle(self, cdr_id: UUID, state: CdrState, reason: str | None, now: datetime) -> None:
-        """What the home operator said about a CDR."""
+    async def settle(self, outcomes: Sequence[CdrOutcome], now: datetime) -> None:
+        """What the home operator said about CDRs."""
         ...
 
     async def requeue(self, cdr_id: UUID) -> bool:
@@ -164,12 +183,23 @@ class Cdrs(Protocol):
         """Settled CDRs whose state the visited operator has not been told yet."""
         ...
 
-    async def note_told(self, cdr_id: UUID) -> None:
-        """The visited operator knows."""
+    async def note_told(self, told: Sequence[StoredCdr]) -> None:
+        """The visited operator knows the states of these; one that has another by now is still to be told."""
         ...
 
     def find(self, *, state: CdrState | None, operator_id: str | None, limit: int) -> list[StoredCdr]:
         """CDRs, the newest first, of one state or any, to or from one operator or all."""
+        ...
+
+    def refused(self, *, operator_id: str | None, limit: int) -> list[RefusedCdr]:
+        """CDRs that were not taken, the newest refusal first, from one operator or all.
+
+        One that is taken after all is here no more.
+        """
+        ...
+
+    async def prune_refused(self, before: datetime) -> int:
+        """Forget older refusals; returns how many."""
         ...
 
     def ledger(self, period: Period) -> list[LedgerRow]:

@@ -76,4 +76,16 @@ MIGRATIONS = (
     ALTER TABLE cdrs ADD COLUMN credit_reference_id TEXT;   -- of a credit: the cdr_id that it cancels
     CREATE UNIQUE INDEX cdrs_credited ON cdrs (credit_reference_id) WHERE credit_reference_id IS NOT NULL;
     """,
+    """
+    CREATE TABLE refused_cdrs (
+        visited TEXT NOT NULL,
+        cdr_id TEXT NOT NULL,
+        digest TEXT NOT NULL,
+        body TEXT NOT NULL,
+        reason TEXT NOT NULL,
+        refused_at TEXT NOT NULL,
+        PRIMARY KEY (visited, cdr_id, digest)
+    ) WITHOUT ROWID;
+    CREATE INDEX refused_cdrs_at ON refused_cdrs (refused_at);
+    """,
 )

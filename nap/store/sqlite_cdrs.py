@@ -1,16 +1,17 @@
 """CDRs in SQLite. A row is written once; only its state, reason and told change."""
 
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from cascade.database import Database
-from cascade.roaming.cdrs import Authorization, Cdr
+from cascade.errors import RoamingRefused
+from cascade.roaming.cdrs import Authorization, Cdr, digest_of
 from cascade.roaming.ledgers import Period
 from cascade.roaming.model import id_key, utc_text
-from nap.records import CdrFacts, CdrState, LedgerRow, StoredCdr
+from nap.records import CdrFacts, CdrOutcome, CdrState, LedgerRow, RefusedCdr, StoredCdr
 from nap.store.sqlite_endpoints import longest_prefix
 
 _COLUMNS = "body, digest, visited, home, received_at, authorized, state, reason, settled_at"
@@ -44,32 +45,15 @@ class SqliteCdrs:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def take(self, visited: str, cdr: Cdr, decide: Callable[[CdrFacts], StoredCdr | None]) -> StoredCdr:
-        """Load the facts, decide, and store, in one step; returns the CDR in custody under this id."""
-
-        def job(db: sqlite3.Connection) -> StoredCdr:
-            stored = decide(_facts(db, visited, cdr))
-            if stored is None:
-                row = db.execute(f"SELECT {_COLUMNS} FROM cdrs WHERE cdr_id = ?", (str(cdr.cdr_id),))
-                return _stored(row.fetchone())
-            db.execute(
-                f"INSERT INTO cdrs (cdr_id, credit_reference_id, {_COLUMNS})"
-                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, NULL, NULL)",
-                (
-                    str(stored.cdr.cdr_id),
-                    cdr.credit_reference_id and str(cdr.credit_reference_id),
-                    stored.body,
-                    stored.digest,
-                    stored.visited,
-                    stored.home,
-                    utc_text(stored.received_at),
-                    stored.authorized,
-                    stored.state.value,
-                ),
-            )
-            return stored
-
-        return await self._database.write(job)
+    async def take(
+        self,
+        visited: str,
+        cdrs: Sequence[Cdr],
+        decide: Callable[[Cdr, CdrFacts], StoredCdr | None],
+        now: datetime,
+    ) -> list[StoredCdr | RoamingRefused]:
+        """Load the facts, decide, and store, one after the other and all in one step."""
+        return await self._database.write(lambda db: [_take(db, visited, cdr, decide, now) for cdr in cdrs])
 
     def queued(self, home: str, limit: int) -> list[StoredCdr]:
         """The next CDRs that wait for delivery to an operator, in the order they came."""
@@ -104,15 +88,20 @@ class SqliteCdrs:
         rows = self._database.reader.execute(f"SELECT {_COLUMNS} FROM cdrs WHERE {where}", values)
         return [_stored(row) for row in rows]
 
-    async def settle(self, cdr_id: UUID, state: CdrState, reason: str | None, now: datetime) -> None:
-        """What the home operator said about a CDR."""
+    async def settle(self, outcomes: Sequence[CdrOutcome], now: datetime) -> None:
+        """What the home operator said about CDRs."""
+        at = utc_text(now)
         await self._update(
-            "state = ?, reason = ?, settled_at = ?, told = 0", state.value, reason, utc_text(now), str(cdr_id)
+            "state = ?, reason = ?, settled_at = ?, told = 0 WHERE cdr_id = ?",
+            [(state.value, reason, at, str(cdr_id)) for cdr_id, state, reason in outcomes],
         )
 
-    async def note_told(self, cdr_id: UUID) -> None:
-        """The visited operator knows."""
-        await self._update("told = 1", str(cdr_id))
+    async def note_told(self, told: Sequence[StoredCdr]) -> None:
+        """The visited operator knows the states of these; one that has another by now is still to be told."""
+        await self._update(
+            "told = 1 WHERE cdr_id = ? AND state = ?",
+            [(str(stored.cdr.cdr_id), stored.state.value) for stored in told],
+        )
 
     async def requeue(self, cdr_id: UUID) -> bool:
         """Offer a rejected CDR to the home operator again, and its credit with it; False if there is none."""
@@ -122,9 +111,74 @@ class SqliteCdrs:
         )
         return bool(await self._database.write(lambda db: db.execute(statement, (str(cdr_id),)).rowcount))
 
-    async def _update(self, change: str, *values: object) -> None:
-        statement = f"UPDATE cdrs SET {change} WHERE cdr_id = ?"
-        await self._database.write(lambda db: db.execute(statement, values).rowcount)
+    def refused(self, *, operator_id: str | None, limit: int) -> list[RefusedCdr]:
+        """CDRs that were not taken, the newest refusal first, from one operator or all."""
+        rows = self._database.reader.execute(
+            "SELECT body, visited, reason, refused_at FROM refused_cdrs WHERE ?1 IS NULL OR visited = ?1"
+            " ORDER BY refused_at DESC LIMIT ?2",
+            (operator_id, limit),
+        )
+        return [
+            RefusedCdr(Cdr.model_validate_json(body), visited, reason, datetime.fromisoformat(at))
+            for body, visited, reason, at in rows
+        ]
+
+    async def prune_refused(self, before: datetime) -> int:
+        """Forget older refusals; returns how many."""
+        statement = "DELETE FROM refused_cdrs WHERE refused_at < ?"
+        return await self._database.write(lambda db: db.execute(statement, (utc_text(before),)).rowcount)
+
+    async def _update(self, change: str, rows: Sequence[tuple[str | None, ...]]) -> None:
+        await self._database.write(lambda db: db.executemany(f"UPDATE cdrs SET {change}", rows).rowcount)
+
+
+def _take(
+    db: sqlite3.Connection,
+    visited: str,
+    cdr: Cdr,
+    decide: Callable[[Cdr, CdrFacts], StoredCdr | None],
+    now: datetime,
+) -> StoredCdr | RoamingRefused:
+    try:
+        stored = decide(cdr, _facts(db, visited, cdr))
+    except RoamingRefused as refused:
+        _note_refused(db, visited, cdr, refused, now)
+        return refused
+    if stored is None:
+        row = db.execute(f"SELECT {_COLUMNS} FROM cdrs WHERE cdr_id = ?", (str(cdr.cdr_id),))
+        return _stored(row.fetchone())
+    cdr_id = str(cdr.cdr_id)
+    db.execute(
+        f"INSERT INTO cdrs (cdr_id, credit_reference_id, {_COLUMNS})"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, NULL, NULL)",
+        (
+            cdr_id,
+            cdr.credit_reference_id and str(cdr.credit_reference_id),
+            stored.body,
+            stored.digest,
+            stored.visited,
+            stored.home,
+            utc_text(stored.received_at),
+            stored.authorized,
+            stored.state.value,
+        ),
+    )
+    db.execute(
+        "DELETE FROM refused_cdrs WHERE visited = ? AND cdr_id = ? AND digest = ?",
+        (visited, cdr_id, stored.digest),
+    )
+    return stored
+
+
+def _note_refused(
+    db: sqlite3.Connection, visited: str, cdr: Cdr, refused: RoamingRefused, now: datetime
+) -> None:
+    body = cdr.wire()
+    db.execute(
+        "INSERT OR REPLACE INTO refused_cdrs (visited, cdr_id, digest, body, reason, refused_at)"
+        " VALUES (?, ?, ?, ?, ?, ?)",
+        (visited, str(cdr.cdr_id), digest_of(body), body, str(refused), utc_text(now)),
+    )
 
 
 def _facts(db: sqlite3.Connection, visited: str, cdr: Cdr) -> CdrFacts:

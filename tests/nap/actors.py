@@ -14,7 +14,17 @@ from cascade.exchange import answering, ask
 from cascade.frames import Call, Frame, Payload
 from cascade.link import Handler, Link, LinkLimits
 from cascade.ocpp16 import SUBPROTOCOL, WINDOWED_SUBPROTOCOL
-from cascade.roaming.cdrs import Authorization, Cdr, CdrReceipt, CdrStatus, Noted, ReceiptStatus
+from cascade.roaming.cdrs import (
+    Authorization,
+    Cdr,
+    CdrBatch,
+    CdrOutcomes,
+    CdrReceipt,
+    CdrStatus,
+    CdrStatusBatch,
+    Noted,
+    ReceiptStatus,
+)
 from cascade.roaming.endpoints import EndpointPublished, PublishEndpoint
 from cascade.roaming.model import RoamingModel
 from cascade.roaming.tokens import (
@@ -81,7 +91,11 @@ async def _take(message: Cdr) -> RoamingModel:
     return receipt(message)
 
 
-async def _note(_: CdrStatus) -> RoamingModel:
+async def _take_all(batch: CdrBatch) -> RoamingModel:
+    return CdrOutcomes(outcomes=tuple(map(receipt, batch.cdrs)))
+
+
+async def _note(_: RoamingModel) -> RoamingModel:
     return Noted()
 
 
@@ -106,9 +120,14 @@ class Frames(FrameTrace):
 
 
 class Partner:
-    """An operator's end of a hub link, which keeps all that the hub sends."""
+    """An operator's end of a hub link, which keeps all that the hub sends.
 
-    def __init__(self, operator_id: str) -> None:
+    Args:
+        operator_id: whose.
+        takes_batches: whether it answers messages with many CDRs or statuses.
+    """
+
+    def __init__(self, operator_id: str, *, takes_batches: bool = False) -> None:
         self.operator_id = operator_id
         self.frames = Frames(operator_id)
         self.authorize: Handler = _accept
@@ -117,6 +136,8 @@ class Partner:
             CdrStatus: _note,
             WhitelistChanged: _apply,
         }
+        if takes_batches:
+            self.answers |= {CdrBatch: _take_all, CdrStatusBatch: _note}
         self._inbox: dict[type[RoamingModel], asyncio.Queue[Any]] = {
             kind: asyncio.Queue() for kind in self.answers
         }
@@ -191,6 +212,9 @@ class Partner:
     async def send(self, message: Cdr) -> CdrReceipt:
         return await ask(self.link, message, CdrReceipt)
 
+    async def send_all(self, *messages: Cdr) -> CdrOutcomes:
+        return await ask(self.link, CdrBatch(cdrs=messages), CdrOutcomes)
+
 
 class WatchedHub(HubApp):
     """A hub that says when it has noticed that a link is gone."""
@@ -259,10 +283,11 @@ class World:
         consents: Sequence[Mode] = ALL_MODES,
         wants: Sequence[Mode] = ALL_MODES,
         subprotocols: Sequence[str] = (WINDOWED_SUBPROTOCOL,),
+        takes_batches: bool = False,
     ) -> Partner:
         """Enter an operator if need be, and link it."""
         await self.enter(operator_id, consents=consents, wants=wants)
-        partner = Partner(operator_id)
+        partner = Partner(operator_id, takes_batches=takes_batches)
         await self.relink(partner, subprotocols=subprotocols)
         return partner
 

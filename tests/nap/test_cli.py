@@ -15,10 +15,11 @@ import pytest
 from argon2 import PasswordHasher
 from typer.testing import CliRunner, Result
 
+from cascade.errors import RoamingRefused
 from cascade.roaming.cdrs import Cdr
 from cascade.roaming.tokens import Token
 from nap import cli
-from nap.records import CdrState, Mode
+from nap.records import CdrOutcome, CdrState, Mode
 from nap.store.schema import APPLICATION_ID, MIGRATIONS
 from nap.store.sqlite import SqliteStore
 from tests.nap.actors import NOW, Partner, cdr
@@ -82,7 +83,7 @@ def rejected(database: Path) -> Cdr:
         await claim(store, "C1", "AB")
         await take(store, message)
         await take(store, cdr())
-        await store.cdrs.settle(message.cdr_id, CdrState.REJECTED, "NoSuchSession: why", NOW)
+        await store.cdrs.settle([CdrOutcome(message.cdr_id, CdrState.REJECTED, "NoSuchSession: why")], NOW)
 
     at_store(database, fill)
     return message
@@ -268,6 +269,25 @@ def test_cdrs_are_listed_with_what_became_of_them(rejected: Cdr) -> None:
     text = done("cdrs", "list")
     assert str(rejected.cdr_id) in text
     assert "NoSuchSession: why" in text
+
+
+def test_refused_cdrs_are_listed_with_the_reason(database: Path) -> None:
+    message = cdr()
+
+    async def refuse(store: SqliteStore) -> None:
+        await enter(store, "C2")
+        with pytest.raises(RoamingRefused):
+            await take(store, message)
+
+    at_store(database, refuse)
+    (row,) = read("cdrs", "refused", "--operator", "C2")
+    assert (row["cdrId"], row["visited"], row["reason"].split(":")[0]) == (
+        str(message.cdr_id),
+        "C2",
+        "UnknownToken",
+    )
+    assert str(message.cdr_id)[:8] in done("cdrs", "refused")
+    assert read("cdrs", "refused", "--operator", "C1") == []
 
 
 def test_cdrs_are_chosen(rejected: Cdr) -> None:

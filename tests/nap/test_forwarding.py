@@ -1,10 +1,21 @@
 import asyncio
+from uuid import uuid4
 
 import pytest
 
 from cascade.errors import InternalFaultError, RoamingRefused
-from cascade.roaming.cdrs import Cdr, CdrReceipt, CdrStatus, DeliveryStatus, Noted, ReceiptStatus
-from cascade.roaming.model import RoamingModel
+from cascade.roaming.cdrs import (
+    Cdr,
+    CdrBatch,
+    CdrOutcomes,
+    CdrReceipt,
+    CdrStatus,
+    CdrStatusBatch,
+    DeliveryStatus,
+    Noted,
+    ReceiptStatus,
+)
+from cascade.roaming.model import Refusal, RoamingModel
 from cascade.roaming.tokens import Token
 from nap import forwarding
 from nap.records import CdrState, StoredCdr
@@ -185,6 +196,10 @@ async def _take(message: Cdr) -> CdrReceipt:
     return receipt(message)
 
 
+async def _note(_: CdrStatus) -> Noted:
+    return Noted()
+
+
 @pytest.mark.usefixtures("soon")
 async def test_home_that_fails_gets_it_again_and_nothing_is_lost(
     world: World, home: Partner, visited: Partner, logs: LogLines
@@ -315,3 +330,124 @@ async def test_a_hub_stops_while_a_courier_rests(
         await world.stop()
     await world.start()
     assert custody(world)[0].state is CdrState.QUEUED
+
+
+# --- many at once -------------------------------------------------------------------------------------------
+
+
+async def away(world: World, home: Partner, visited: Partner, *messages: Cdr) -> list[Cdr]:
+    """CDRs that have come while home was away."""
+    await world.unlink(home)
+    for message in messages:
+        await visited.send(message)
+    return list(messages)
+
+
+async def test_what_has_waited_goes_home_together_and_is_told_together(
+    world: World, home: Partner, logs: LogLines
+) -> None:
+    visited = await world.link("C2", takes_batches=True)
+    sent = await away(world, home, visited, *(cdr(transaction_id=number) for number in range(5)))
+    back = Partner("C1", takes_batches=True)
+    await world.relink(back)
+    assert list((await back.next(CdrBatch)).cdrs) == sent
+    told = await visited.next(CdrStatusBatch)
+    assert [status.cdr_id for status in told.statuses] == [message.cdr_id for message in sent]
+    assert {stored.state for stored in custody(world)} == {CdrState.ACCEPTED}
+    assert [line["together"] for line in logs.named("cdr") if line["stage"] == "accepted"] == [5] * 5
+
+
+async def test_of_many_one_that_is_rejected_is_parked_and_the_others_are_not(
+    world: World, home: Partner
+) -> None:
+    visited = await world.link("C2", takes_batches=True)
+    first, second, third = await away(world, home, visited, cdr(), cdr(), cdr())
+
+    async def reject_one(batch: CdrBatch) -> CdrOutcomes:
+        wrong = receipt(third).model_copy(update={"digest": "0" * 64})
+        assert batch.cdrs == (first, second, third)
+        return CdrOutcomes(outcomes=(receipt(first), Refusal(code="No", detail="not this one"), wrong))
+
+    back = Partner("C1", takes_batches=True)
+    back.answers[CdrBatch] = reject_one
+    await world.relink(back)
+    told = await visited.next(CdrStatusBatch)
+    assert [status.status.value for status in told.statuses] == ["Accepted", "Rejected", "Rejected"]
+    assert [stored.reason for stored in custody(world)][:2] == [None, "No: not this one"]
+    assert (custody(world)[2].reason or "").startswith("BadReceipt")
+
+
+@pytest.mark.parametrize("answer", ["too few", "an error", "a refusal"])
+async def test_many_that_are_not_answered_as_many_go_one_by_one(
+    world: World, home: Partner, visited: Partner, answer: str
+) -> None:
+    sent = await away(world, home, visited, cdr(), cdr(), cdr())
+
+    async def fail(_: CdrBatch) -> CdrOutcomes:
+        if answer == "an error":
+            raise InternalFaultError("one of them is poison")
+        if answer == "a refusal":
+            raise RoamingRefused("BadRequest", "a field that this version does not know")
+        return CdrOutcomes(outcomes=(receipt(sent[0]),))
+
+    back = Partner("C1", takes_batches=True)
+    back.answers[CdrBatch] = fail
+    await world.relink(back)
+    assert [await back.next(Cdr) for _ in sent] == sent
+    for _ in sent:
+        assert (await visited.next(CdrStatus)).status is DeliveryStatus.ACCEPTED
+
+
+@pytest.mark.usefixtures("soon")
+async def test_a_cdr_that_home_cannot_answer_for_holds_up_its_credit_only(
+    world: World, home: Partner, visited: Partner, logs: LogLines
+) -> None:
+    poison, other = cdr(transaction_id=1), cdr(transaction_id=2)
+    credit = poison.credited_by(uuid4())
+    await away(world, home, visited, poison, credit, other)
+    well = asyncio.Event()
+
+    async def choke(message: Cdr) -> CdrReceipt:
+        if message == poison and not well.is_set():
+            raise InternalFaultError("cannot read it")
+        return receipt(message)
+
+    back = Partner("C1")
+    back.answers[Cdr] = choke
+    await world.relink(back)
+    assert (await visited.next(CdrStatus)).cdr_id == other.cdr_id
+    assert (await logs.event("cdr_waits"))["cdr_id"] == str(poison.cdr_id)
+    await logs.event("courier_rests")
+    well.set()
+    told = [(await visited.next(CdrStatus)).cdr_id for _ in range(2)]
+    assert told == [poison.cdr_id, credit.cdr_id]
+
+
+@pytest.mark.usefixtures("soon")
+async def test_a_sender_that_cannot_be_told_gets_its_own_cdrs_all_the_same(
+    home: Partner, visited: Partner, logs: LogLines
+) -> None:
+    async def choke(_: CdrStatus) -> Noted:
+        raise InternalFaultError("not now")
+
+    visited.answers[CdrStatus] = choke
+    await visited.publish(Token(id_tag="CD1"))
+    await visited.send(cdr())
+    await logs.event("cdr_status_waits")
+    await home.send(cdr("C1", "CD1"))
+    assert (await visited.next(Cdr)).id_tag == "CD1"
+    visited.answers[CdrStatus] = _note
+    await logs.event("courier_rests")
+    assert (await home.next(CdrStatus)).status is DeliveryStatus.ACCEPTED
+
+
+@pytest.mark.usefixtures("soon", "home")
+async def test_a_courier_survives_a_fault_of_the_hub(
+    visited: Partner, logs: LogLines, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    message = cdr()
+    with monkeypatch.context() as broken:
+        broken.setattr(forwarding, "_outcome", None)
+        await visited.send(message)
+        await logs.event("courier_failed")
+    assert (await visited.next(CdrStatus)).cdr_id == message.cdr_id

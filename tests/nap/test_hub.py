@@ -15,8 +15,9 @@ from cascade.exchange import ask
 from cascade.frames import Call, Payload, encode
 from cascade.ocpp16 import SUBPROTOCOL, WINDOWED_SUBPROTOCOL
 from cascade.roaming import data_transfer, tickets
-from cascade.roaming.cdrs import Authorization, Cdr, ReceiptStatus
+from cascade.roaming.cdrs import Authorization, Cdr, CdrReceipt, ReceiptStatus
 from cascade.roaming.endpoints import LookupEndpoint, Referral
+from cascade.roaming.model import Refusal
 from cascade.roaming.tokens import Token, TokenStatus
 from nap.records import Mode
 from tests.conftest import LogLines
@@ -455,6 +456,34 @@ async def test_another_body_for_the_same_id_is_a_conflict(world: World) -> None:
         await visited.send(cdr(cdr_id=message.cdr_id, meter_stop=99_999))
     (stored,) = world.app.store.cdrs.find(state=None, operator_id=None, limit=10)
     assert stored.cdr == message
+
+
+async def test_of_many_cdrs_each_gets_its_own_answer(world: World, logs: LogLines) -> None:
+    home, visited = await world.link("C1"), await world.link("C2")
+    await home.publish(Token(id_tag="AB1"))
+    good, unknown = cdr(), cdr(id_tag="ZZ1")
+    answer = await visited.send_all(good, unknown, good)
+    receipt, refusal, again = answer.outcomes
+    assert isinstance(receipt, CdrReceipt)
+    assert (receipt.digest, receipt.status) == (good.digest(), ReceiptStatus.RECEIVED)
+    assert again == receipt
+    assert isinstance(refusal, Refusal)
+    assert refusal.code == "UnknownToken"
+    (shown,) = world.app.store.cdrs.refused(operator_id="C2", limit=10)
+    assert (shown.cdr, shown.reason) == (unknown, str(refusal))
+    assert await home.next(Cdr) == good
+    stages = [line["stage"] for line in logs.named("cdr")]
+    assert sorted(stages[:3]) == ["received", "received", "refused"]
+
+
+async def test_many_cdrs_that_the_store_does_not_take_get_no_answer(world: World) -> None:
+    home, visited = await world.link("C1"), await world.link("C2")
+    await home.publish(Token(id_tag="AB1"))
+    world.refuse_writes()
+    with pytest.raises(PeerError, match="InternalError"):
+        await visited.send_all(cdr(), cdr())
+    world.take_writes()
+    assert world.app.store.cdrs.find(state=None, operator_id=None, limit=10) == []
 
 
 # --- what is no message -------------------------------------------------------------------------------------

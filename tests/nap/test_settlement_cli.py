@@ -12,7 +12,7 @@ from cascade.roaming.cdrs import Cdr
 from cascade.roaming.ledgers import Entry, Ledger, Period
 from cascade.roaming.tokens import Token
 from nap import cli
-from nap.records import CdrState
+from nap.records import CdrOutcome, CdrState
 from nap.store.sqlite import SqliteStore
 from tests.nap.actors import NOW, cdr
 from tests.nap.store.acts import enter, publish, take
@@ -36,7 +36,7 @@ def taken(tmp_path: Path, blank: bytes, monkeypatch: pytest.MonkeyPatch) -> list
         for message in made:
             await take(store, message)
         for message in made[1:]:
-            await store.cdrs.settle(message.cdr_id, CdrState.ACCEPTED, None, NOW)
+            await store.cdrs.settle([CdrOutcome(message.cdr_id, CdrState.ACCEPTED)], NOW)
         await store.close()
 
     asyncio.run(fill())

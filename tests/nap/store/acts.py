@@ -55,11 +55,23 @@ def _accepted(grant: PrefixGrant) -> Sequence[str]:
 async def take(
     store: Store, message: Cdr, *, now: datetime = NOW, see: Callable[[CdrFacts], None] = lambda _: None
 ) -> StoredCdr:
-    def decide(facts: CdrFacts) -> StoredCdr | None:
+    (outcome,) = await take_all(store, message, now=now, see=see)
+    if isinstance(outcome, RoamingRefused):
+        raise outcome
+    return outcome
+
+
+async def take_all(
+    store: Store, *messages: Cdr, now: datetime = NOW, see: Callable[[CdrFacts], None] = lambda _: None
+) -> list[StoredCdr | RoamingRefused]:
+    """Those of one operator."""
+    visited = messages[0].operator_id
+
+    def decide(message: Cdr, facts: CdrFacts) -> StoredCdr | None:
         see(facts)
-        outcome = cdrs.intake(message.operator_id, message, message.wire(), facts, now)
+        outcome = cdrs.intake(visited, message, message.wire(), facts, now)
         if isinstance(outcome, Refuse):
             raise RoamingRefused(outcome.code, outcome.detail)
         return outcome.value
 
-    return await store.cdrs.take(message.operator_id, message, decide)
+    return await store.cdrs.take(visited, messages, decide, now)

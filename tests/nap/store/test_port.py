@@ -17,6 +17,7 @@ from cascade.roaming.tokens import PublishTokens, Token, TokenStatus, WhitelistP
 from nap.records import (
     AuthorizationRecord,
     CdrFacts,
+    CdrOutcome,
     CdrState,
     Endpoint,
     HeldToken,
@@ -29,7 +30,7 @@ from nap.records import (
 )
 from nap.store.port import Store
 from tests.nap.actors import NOW, SECRET_HASH, cdr, operator
-from tests.nap.store.acts import claim, enter, publish, take
+from tests.nap.store.acts import claim, enter, publish, take, take_all
 
 LATER = NOW + timedelta(minutes=1)
 
@@ -465,7 +466,7 @@ def authorization(
 async def facts_about(store: Store, message: Cdr) -> CdrFacts:
     seen: list[CdrFacts] = []
     with pytest.raises(LookupError):
-        await store.cdrs.take(message.operator_id, message, lambda facts: _stop(seen, facts))
+        await store.cdrs.take(message.operator_id, [message], lambda _, facts: _stop(seen, facts), NOW)
     return seen[0]
 
 
@@ -495,7 +496,7 @@ async def test_a_cdr_that_is_there_comes_back_as_it_is(store: Store) -> None:
     message = cdr()
     first, *others = await asyncio.gather(*(take(store, message, now=now) for now in (NOW, LATER, LATER)))
     assert others == [first, first]
-    await store.cdrs.settle(message.cdr_id, CdrState.DELIVERED, None, LATER)
+    await store.cdrs.settle([CdrOutcome(message.cdr_id, CdrState.DELIVERED)], LATER)
     assert await take(store, message) == replace(first, state=CdrState.DELIVERED, settled_at=LATER)
     assert (await facts_about(store, message)).known_digest == message.digest()
 
@@ -579,8 +580,8 @@ async def test_the_queue_is_homes_own_and_in_the_order_of_arrival(
     assert store.cdrs.queued("C1", 10) == sessions[:4]
     assert store.cdrs.queued("C1", 2) == sessions[:2]
     assert store.cdrs.queued("C2", 10) == sessions[4:]
-    await store.cdrs.settle(sessions[0].cdr.cdr_id, CdrState.ACCEPTED, None, LATER)
-    await store.cdrs.settle(sessions[2].cdr.cdr_id, CdrState.REJECTED, "why", LATER)
+    await store.cdrs.settle([CdrOutcome(sessions[0].cdr.cdr_id, CdrState.ACCEPTED)], LATER)
+    await store.cdrs.settle([CdrOutcome(sessions[2].cdr.cdr_id, CdrState.REJECTED, "why")], LATER)
     assert store.cdrs.queued("C1", 10) == [sessions[1], sessions[3]]
 
 
@@ -589,22 +590,34 @@ async def test_settled_cdrs_are_told_to_the_visited_operator_until_it_knows(
 ) -> None:
     assert store.cdrs.untold("C2", 10) == []
     accepted, rejected, *_ = sessions
-    await store.cdrs.settle(rejected.cdr.cdr_id, CdrState.REJECTED, "why", LATER)
-    await store.cdrs.settle(accepted.cdr.cdr_id, CdrState.ACCEPTED, None, LATER)
+    await store.cdrs.settle([CdrOutcome(rejected.cdr.cdr_id, CdrState.REJECTED, "why")], LATER)
+    await store.cdrs.settle([CdrOutcome(accepted.cdr.cdr_id, CdrState.ACCEPTED)], LATER)
     accepted = replace(accepted, state=CdrState.ACCEPTED, settled_at=LATER)
     rejected = replace(rejected, state=CdrState.REJECTED, reason="why", settled_at=LATER)
     assert store.cdrs.untold("C2", 10) == [accepted, rejected]
     assert store.cdrs.untold("C2", 1) == [accepted]
     assert store.cdrs.untold("C3", 10) == []
-    await store.cdrs.note_told(accepted.cdr.cdr_id)
+    await store.cdrs.note_told([accepted])
     assert store.cdrs.untold("C2", 10) == [rejected]
+
+
+async def test_what_has_changed_since_it_was_read_is_still_to_be_told(
+    store: Store, sessions: list[StoredCdr]
+) -> None:
+    cdr_id = sessions[0].cdr.cdr_id
+    await store.cdrs.settle([CdrOutcome(cdr_id, CdrState.REJECTED, "why")], LATER)
+    read = store.cdrs.untold("C2", 10)
+    await store.cdrs.requeue(cdr_id)
+    await store.cdrs.settle([CdrOutcome(cdr_id, CdrState.ACCEPTED)], LATER)
+    await store.cdrs.note_told(read)
+    assert [stored.state for stored in store.cdrs.untold("C2", 10)] == [CdrState.ACCEPTED]
 
 
 async def test_only_a_rejected_cdr_is_offered_again(store: Store, sessions: list[StoredCdr]) -> None:
     first = sessions[0]
     assert not await store.cdrs.requeue(uuid.uuid4())
     assert not await store.cdrs.requeue(first.cdr.cdr_id)
-    await store.cdrs.settle(first.cdr.cdr_id, CdrState.REJECTED, "why", LATER)
+    await store.cdrs.settle([CdrOutcome(first.cdr.cdr_id, CdrState.REJECTED, "why")], LATER)
     assert await store.cdrs.requeue(first.cdr.cdr_id)
     assert store.cdrs.queued("C1", 10) == sessions[:4]
     assert store.cdrs.untold("C2", 10) == []
@@ -618,7 +631,7 @@ async def test_cdrs_are_found_by_state_and_operator_the_newest_first(
         hits = store.cdrs.find(state=state, operator_id=operator_id, limit=limit)
         return [ids.index(stored.cdr.cdr_id) for stored in hits]
 
-    await store.cdrs.settle(sessions[1].cdr.cdr_id, CdrState.REJECTED, "why", LATER)
+    await store.cdrs.settle([CdrOutcome(sessions[1].cdr.cdr_id, CdrState.REJECTED, "why")], LATER)
     assert found() == [4, 3, 2, 1, 0]
     assert found(limit=2) == [4, 3]
     assert found(state=CdrState.REJECTED) == [1]
@@ -675,7 +688,7 @@ async def test_the_ledger_of_a_period_has_what_ended_in_it(store: Store) -> None
     credit = first.credited_by(uuid.uuid4())
     for message in (early, first, dotted, last, late, credit):
         await take(store, message)
-    await store.cdrs.settle(first.cdr_id, CdrState.ACCEPTED, None, LATER)
+    await store.cdrs.settle([CdrOutcome(first.cdr_id, CdrState.ACCEPTED)], LATER)
     assert store.cdrs.ledger(Period(start, end)) == [
         LedgerRow(first.cdr_id, first.digest(), "C2", "C1", 12_500, False, CdrState.ACCEPTED),
         LedgerRow(dotted.cdr_id, dotted.digest(), "C2", "C1", 12_500, False, CdrState.QUEUED),
@@ -690,8 +703,86 @@ async def test_a_rejected_cdr_is_offered_again_with_its_credit(store: Store, ses
     credit = first.credited_by(uuid.uuid4())
     await take(store, credit)
     for message in (first, second, credit):
-        await store.cdrs.settle(message.cdr_id, CdrState.REJECTED, "why", LATER)
+        await store.cdrs.settle([CdrOutcome(message.cdr_id, CdrState.REJECTED, "why")], LATER)
     assert await store.cdrs.requeue(first.cdr_id)
     queued = [stored.cdr for stored in store.cdrs.queued("C1", 10)]
     assert [one for one in queued if one in (first, credit)] == [first, credit]
     assert second not in queued
+
+
+# --- many at once -------------------------------------------------------------------------------------------
+
+
+async def test_many_are_taken_in_their_order_and_each_is_judged_by_itself(store: Store) -> None:
+    await enter(store, "C1", "C2")
+    await publish(store, "C1", token("AB1"))
+    first, unknown = cdr(), cdr(id_tag="ZZ1")
+    credit, again = first.credited_by(uuid.uuid4()), first
+    taken = await take_all(store, first, unknown, credit, again)
+    refused = taken[1]
+    assert isinstance(refused, RoamingRefused)
+    assert refused.code == "UnknownToken"
+    assert taken[3] == taken[0]
+    assert [stored.cdr for stored in store.cdrs.queued("C1", 10)] == [first, credit]
+
+
+async def test_a_decision_that_fails_leaves_nothing_of_the_many(store: Store) -> None:
+    await enter(store, "C1", "C2")
+    await publish(store, "C1", token("AB1"))
+    seen: list[CdrFacts] = []
+
+    def fail_at_the_third(facts: CdrFacts) -> None:
+        seen.append(facts)
+        if len(seen) == 3:
+            raise LookupError
+
+    with pytest.raises(LookupError):
+        await take_all(store, cdr(), cdr(id_tag="ZZ1"), cdr(), see=fail_at_the_third)
+    assert store.cdrs.queued("C1", 10) == []
+    assert store.cdrs.refused(operator_id=None, limit=10) == []
+
+
+async def test_many_outcomes_are_settled_and_told_together(store: Store, sessions: list[StoredCdr]) -> None:
+    first, second, *_ = sessions
+    await store.cdrs.settle(
+        [
+            CdrOutcome(first.cdr.cdr_id, CdrState.ACCEPTED),
+            CdrOutcome(second.cdr.cdr_id, CdrState.REJECTED, "why"),
+        ],
+        LATER,
+    )
+    untold = store.cdrs.untold("C2", 10)
+    assert [(stored.state, stored.reason) for stored in untold] == [
+        (CdrState.ACCEPTED, None),
+        (CdrState.REJECTED, "why"),
+    ]
+    await store.cdrs.note_told(untold)
+    assert store.cdrs.untold("C2", 10) == []
+
+
+# --- what is refused ----------------------------------------------------------------------------------------
+
+
+async def test_a_refused_cdr_is_shown_until_it_is_taken_after_all(store: Store) -> None:
+    await enter(store, "C1", "C2", "C3")
+    early, late = cdr(), cdr("C3")
+    for message, now in ((early, NOW), (late, LATER), (early, NOW)):
+        with pytest.raises(RoamingRefused, match="UnknownToken"):
+            await take(store, message, now=now)
+    newest, older = store.cdrs.refused(operator_id=None, limit=10)
+    assert (newest.cdr, newest.visited, newest.refused_at) == (late, "C3", LATER)
+    assert older.reason == "UnknownToken: idTag belongs to no operator of this hub"
+    assert store.cdrs.refused(operator_id=None, limit=1) == [newest]
+    assert store.cdrs.refused(operator_id="C2", limit=10) == [older]
+    await publish(store, "C1", token("AB1"))
+    await take(store, early)
+    assert store.cdrs.refused(operator_id=None, limit=10) == [newest]
+
+
+async def test_old_refusals_are_forgotten(store: Store) -> None:
+    await enter(store, "C2")
+    for now in (NOW, LATER):
+        with pytest.raises(RoamingRefused):
+            await take(store, cdr(), now=now)
+    assert await store.cdrs.prune_refused(LATER) == 1
+    assert [one.refused_at for one in store.cdrs.refused(operator_id=None, limit=10)] == [LATER]
