@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -11,9 +11,9 @@ from typing import Self
 from uuid import uuid4
 
 from benchmarks.experiments.group_commit import bare_group_commits
-from benchmarks.model import Cell, Chart, Estimate, Findings, Series, Table, Target
+from benchmarks.model import Chart, Estimate, Findings, Series, Table, Target
 from benchmarks.progress import Shown
-from benchmarks.statistics import estimate, percentile, ratio
+from benchmarks.statistics import estimate, measured, percentile, ratio
 from benchmarks.systems.hub import HubProcess
 from benchmarks.systems.operators import LinkedOperator, OperatorFleet, id_tag_of, tokens_of
 from benchmarks.systems.services import Services
@@ -24,48 +24,70 @@ HOME = "C1"
 PREFIX = "T"
 TOKENS = 100
 DELIVERY_TIMEOUT_S = 600.0
+RATIO_MIN = 0.4
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """How CDRs are sent."""
+
+    name: str
+    operators: int
+    """That send."""
+    window: int
+    """Calls in flight of each."""
+    size: int
+    """CDRs in a message."""
+    cdrs: int
+    """Of all operators together, in one repetition."""
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
     """What is done."""
 
-    operators: int
-    """Visited ones that send."""
-    window: int
-    """Calls in flight of each."""
-    cdrs: int
-    """In one repetition, of all operators together."""
-    alone: int
-    """CDRs sent one after the other in one repetition."""
+    ways: tuple[Way, ...]
+    """The first is what bare group commit does too: as many callers as it has writers."""
     repetitions: int
 
     @classmethod
     def full(cls) -> Self:
         """As published."""
-        return cls(operators=8, window=32, cdrs=5_000, alone=500, repetitions=7)
+        return cls(
+            (
+                Way("100 callers, one in a message", operators=10, window=10, size=1, cdrs=5_000),
+                Way("10 operators, 100 in a message", operators=10, window=1, size=100, cdrs=20_000),
+                Way("one caller, one in a message", operators=1, window=1, size=1, cdrs=500),
+            ),
+            repetitions=7,
+        )
 
     @classmethod
     def quick(cls) -> Self:
         """In about a quarter of a minute."""
-        return cls(operators=8, window=32, cdrs=400, alone=30, repetitions=5)
+        return cls(
+            (
+                Way("100 callers, one in a message", operators=10, window=10, size=1, cdrs=1_000),
+                Way("10 operators, 100 in a message", operators=10, window=1, size=100, cdrs=2_000),
+                Way("one caller, one in a message", operators=1, window=1, size=1, cdrs=30),
+            ),
+            repetitions=5,
+        )
 
 
 @dataclass(slots=True)
 class Measured:
-    """Figures, one a repetition, and all samples."""
+    """What one way has come to: figures, one a repetition, and all samples."""
 
     intake_a_s: list[float] = field(default_factory=list)
     bare_a_s: list[float] = field(default_factory=list)
-    delivery_a_s: list[float] = field(default_factory=list)
+    """The same number of rows, as many in a write, by bare group commit in the same repetition."""
     hub_cpu_us: list[float] = field(default_factory=list)
     """The hub's CPU time to take one CDR."""
     receipts: list[list[float]] = field(default_factory=list)
-    """Milliseconds to each receipt, sorted, with all windows full."""
-    receipts_alone: list[list[float]] = field(default_factory=list)
-    """The same, of one operator with one call in flight."""
+    """Milliseconds from sending to each message's answer, sorted."""
     samples: list[tuple[float, float]] = field(default_factory=list)
-    """Seconds from the beginning of the run, milliseconds; with all windows full."""
+    """Seconds from the beginning of the run, milliseconds."""
 
 
 async def run(plan: Plan, services_folder: Path, shown: Shown) -> Findings:
@@ -76,55 +98,53 @@ async def run(plan: Plan, services_folder: Path, shown: Shown) -> Findings:
         services_folder: for logs and databases; there already.
         shown: told of each step.
     """
-    measured = Measured()
+    found = {way: Measured() for way in plan.ways}
+    delivery_a_s: list[float] = []
     async with Services(services_folder) as services:
         hub = await HubProcess.start(services)
-        visited = [f"V{number}" for number in range(plan.operators)]
+        visited = [f"V{number}" for number in range(max(way.operators for way in plan.ways))]
         home = await hub.enter_many([HOME], (Mode.HUB,))
         async with OperatorFleet(hub.url, home) as fleet:
             await fleet[HOME].publish(tokens_of(PREFIX, TOKENS))
         async with OperatorFleet(hub.url, await hub.enter_many(visited, (Mode.HUB,))) as fleet:
             senders = list(fleet)
-            await _send(senders[:1], plan.alone, 1)  # warm
-            async with _deliveries(hub, home, plan.alone):
-                pass
             began = time.perf_counter()
             for number in range(plan.repetitions):
                 shown.step(f"repetition {number + 1} of {plan.repetitions}")
-                await _repeat(plan, hub, home, senders, measured, began)
-    return _findings(plan, measured)
+                for way, results in found.items():
+                    await _take(way, hub, senders, results, began)
+                waiting = sum(way.cdrs for way in plan.ways)
+                async with _deliveries(hub, home, waiting) as spent_s:
+                    delivery_a_s.append(waiting / spent_s)
+    return _findings(plan, found, delivery_a_s)
 
 
-async def _repeat(
-    plan: Plan,
-    hub: HubProcess,
-    home: dict[str, str],
-    senders: Sequence[LinkedOperator],
-    measured: Measured,
-    run_began: float,
+async def _take(
+    way: Way, hub: HubProcess, senders: Sequence[LinkedOperator], found: Measured, run_began: float
 ) -> None:
-    """One repetition: intake with home offline, the same rows to bare SQLite, then home comes back."""
+    """Intake with home offline, then the same number of the same rows to bare SQLite."""
     cpu_s, began = hub.service.cpu_s(), time.perf_counter()
-    sent = await _send(senders, plan.cdrs, plan.window)
-    measured.intake_a_s.append(len(sent) / (time.perf_counter() - began))
-    measured.hub_cpu_us.append(1e6 * (hub.service.cpu_s() - cpu_s) / len(sent))
-    measured.receipts.append(sorted(1e3 * seconds for _, seconds in sent))
-    measured.samples.extend((at - run_began, 1e3 * seconds) for at, seconds in sent)
-    cdrs = [_cdr(senders[number % len(senders)].operator_id, number) for number in range(plan.cdrs)]
-    path = hub.database.with_name(f"bare-{len(measured.bare_a_s)}.sqlite")
-    spent_s = await bare_group_commits(path, cdrs, home=HOME, writers=plan.operators * plan.window)
-    measured.bare_a_s.append(len(cdrs) / spent_s)
-    alone = await _send(senders[:1], plan.alone, 1)
-    measured.receipts_alone.append(sorted(1e3 * seconds for _, seconds in alone))
-    waiting = len(sent) + len(alone)
-    began = time.perf_counter()
-    async with _deliveries(hub, home, waiting):
-        measured.delivery_a_s.append(waiting / (time.perf_counter() - began))
+    sent = await _send(way, senders[: way.operators])
+    found.intake_a_s.append(way.cdrs / (time.perf_counter() - began))
+    found.hub_cpu_us.append(1e6 * (hub.service.cpu_s() - cpu_s) / way.cdrs)
+    found.receipts.append(sorted(1e3 * seconds for _, seconds in sent))
+    found.samples.extend((at - run_began, 1e3 * seconds) for at, seconds in sent)
+    cdrs = [_cdr(senders[number % way.operators].operator_id, number) for number in range(way.cdrs)]
+    spent_s = await bare_group_commits(
+        hub.database.with_name(f"bare-{uuid4()}.sqlite"),
+        cdrs,
+        home=HOME,
+        writers=way.operators * way.window,
+        size=way.size,
+    )
+    found.bare_a_s.append(way.cdrs / spent_s)
 
 
 @asynccontextmanager
-async def _deliveries(hub: HubProcess, home: dict[str, str], expected: int) -> AsyncIterator[None]:
+async def _deliveries(hub: HubProcess, home: dict[str, str], expected: int) -> AsyncIterator[float]:
     """Home links and gets what has waited for it; entered when so many CDRs have come and been acknowledged.
+
+    Yields the seconds that it took.
 
     Raises:
         TimeoutError: they did not come in ten minutes.
@@ -139,29 +159,37 @@ async def _deliveries(hub: HubProcess, home: dict[str, str], expected: int) -> A
 
     fleet = OperatorFleet(hub.url, home)
     fleet.on_cdr = count
+    began = time.perf_counter()
     async with fleet:
         async with asyncio.timeout(DELIVERY_TIMEOUT_S):
             await all_came.wait()
         # the hub has taken the last acknowledgement when it has answered what we send after it
         await fleet[HOME].heartbeat()
-        yield
+        yield time.perf_counter() - began
 
 
-async def _send(senders: Sequence[LinkedOperator], count: int, window: int) -> list[tuple[float, float]]:
-    """Send CDRs, each operator with so many calls in flight; returns when each was sent, and its seconds."""
-    numbers = iter(range(count))
+async def _send(way: Way, senders: Sequence[LinkedOperator]) -> list[tuple[float, float]]:
+    """Send CDRs; returns when each message was sent, and the seconds until its answer.
+
+    Raises:
+        AssertionError: the hub has refused one.
+    """
+    numbers = iter(range(0, way.cdrs, way.size))
     sent: list[tuple[float, float]] = []
 
     async def keep_sending(sender: LinkedOperator) -> None:
-        for number in numbers:
-            cdr = _cdr(sender.operator_id, number)
+        for first in numbers:
+            cdrs = [_cdr(sender.operator_id, number) for number in range(first, first + way.size)]
             began = time.perf_counter()
-            await sender.send(cdr)
+            if way.size == 1:
+                await sender.send(cdrs[0])
+            else:
+                await sender.send_batch(cdrs)
             sent.append((began, time.perf_counter() - began))
 
     async with asyncio.TaskGroup() as group:
         for sender in senders:
-            for _ in range(window):
+            for _ in range(way.window):
                 group.create_task(keep_sending(sender))
     return sent
 
@@ -183,61 +211,76 @@ def _cdr(visited: str, number: int) -> Cdr:
     )
 
 
-def promised(_: Plan) -> tuple[Target, ...]:
+def promised(plan: Plan) -> tuple[Target, ...]:
     """The rows that a run fills with figures."""
-    return _targets(None, None, None)
+    return _targets({way: Measured() for way in plan.ways}, [])
 
 
-def _targets(
-    intake: Estimate | None, to_bare: Estimate | None, delivery: Estimate | None
-) -> tuple[Target, ...]:
+def _targets(found: dict[Way, Measured], delivery_a_s: list[float]) -> tuple[Target, ...]:
     return (
-        Target("CDRs taken into custody, 1/s", intake, None, at_most=False),
-        Target("CDRs taken into custody, to bare SQLite group commit", to_bare, None, at_most=False),
-        Target("CDRs delivered home, 1/s", delivery, None, at_most=False),
+        *(row for way, results in found.items() for row in _targets_of(way, results)),
+        Target("CDRs delivered home, 1/s", measured(delivery_a_s), None, at_most=False),
     )
 
 
-def _findings(plan: Plan, measured: Measured) -> Findings:
-    in_flight = plan.operators * plan.window
+def _targets_of(way: Way, found: Measured) -> Iterable[Target]:
+    to_bare = ratio(found.intake_a_s, found.bare_a_s) if found.intake_a_s else None
+    p99 = [percentile(one, 0.99) for one in found.receipts]
+    bound = RATIO_MIN if way.operators > 1 else None
+    yield Target(f"CDR intake, {way.name}, 1/s", measured(found.intake_a_s), None, at_most=False)
+    yield Target(f"CDR intake, {way.name}, to bare group commit", to_bare, bound, at_most=False)
+    yield Target(f"CDR receipt, {way.name}, p99, ms", measured(p99), None)
+
+
+def _findings(plan: Plan, found: dict[Way, Measured], delivery_a_s: list[float]) -> Findings:
+    rates = {way.name: estimate(results.intake_a_s) for way, results in found.items()}
+    bare = {way.name: estimate(results.bare_a_s) for way, results in found.items()}
     shares = {"p50": 0.5, "p99": 0.99}
-    latencies: list[Sequence[Cell]] = [
-        (what, *(estimate([percentile(one, q) for one in receipts]) for q in shares.values()))
-        for what, receipts in ((f"{in_flight} in flight", measured.receipts), ("one", measured.receipts_alone))
-    ]
-    intake, bare = estimate(measured.intake_a_s), estimate(measured.bare_a_s)
-    delivery = estimate(measured.delivery_a_s)
     return Findings(
         experiment="cdr",
         about=(
-            f"{plan.operators} visited operators, links in the runner, send {plan.cdrs:,} CDRs with "
-            f"{plan.window} calls in flight each; a receipt says that the hub has committed "
-            "(synchronous=FULL). The home operator is not linked meanwhile. In the same repetition the same "
-            "number of the same rows is written by the same group commit without a hub: as many writers, no "
-            "socket, no validation, no look-up. Then one operator sends one CDR at a time. Then home links, "
-            "and measured is the time from its dialling until it has acknowledged all that waited for it; the "
-            "hub delivers them in order, one at a time, and writes down each outcome."
+            "Visited operators, links in the runner, send CDRs; an answer says that the hub has committed them "
+            "(synchronous=FULL). The home operator is not linked meanwhile. After each way the same number of "
+            "the same rows is written by the same group commit without a hub: as many writers, as many rows in "
+            "a write, no socket, no validation, no look-up. Then home links, and measured is the time from its "
+            "dialling until it has acknowledged all that waited for it, while the visited operators are told "
+            "the outcomes."
         ),
-        targets=_targets(intake, ratio(measured.intake_a_s, measured.bare_a_s), delivery),
+        targets=_targets(found, delivery_a_s),
         tables=(
             Table(
                 "CDRs",
-                ("what", "1/s", "hub CPU for one, µs"),
-                (
-                    ("intake", intake, estimate(measured.hub_cpu_us)),
-                    ("bare group commit", bare, None),
-                    ("delivery", delivery, None),
-                ),
+                ("what", "1/s", "bare group commit, 1/s", "hub CPU for one, µs"),
+                [
+                    *(
+                        (way.name, rates[way.name], bare[way.name], estimate(results.hub_cpu_us))
+                        for way, results in found.items()
+                    ),
+                    ("delivery", estimate(delivery_a_s), None, None),
+                ],
             ),
-            Table("From sending a CDR to its receipt, ms", ("calls in flight", *shares), latencies),
+            Table(
+                "From sending a message to its answer, ms",
+                ("way", *shares),
+                [
+                    (
+                        way.name,
+                        *(
+                            estimate([percentile(one, share) for one in results.receipts])
+                            for share in shares.values()
+                        ),
+                    )
+                    for way, results in found.items()
+                ],
+            ),
         ),
-        charts=(_chart({"intake": intake, "bare group commit": bare, "delivery": delivery}),),
+        charts=(_chart({"hub": rates, "bare group commit": bare}),),
         settings=asdict(plan),
-        samples={"intake": measured.samples},
+        samples={way.name: results.samples for way, results in found.items()},
     )
 
 
-def _chart(rates: dict[str, Estimate]) -> Chart:
+def _chart(rates: dict[str, dict[str, Estimate]]) -> Chart:
     return Chart(
         "cdr",
         "CDRs a second",
@@ -245,12 +288,13 @@ def _chart(rates: dict[str, Estimate]) -> Chart:
         "1/s",
         [
             Series(
-                "median",
-                list(rates),
-                [one.median for one in rates.values()],
-                [one.low for one in rates.values()],
-                [one.high for one in rates.values()],
+                label,
+                list(those),
+                [one.median for one in those.values()],
+                [one.low for one in those.values()],
+                [one.high for one in those.values()],
             )
+            for label, those in rates.items()
         ],
         kind="bar",
     )

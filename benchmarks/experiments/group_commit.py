@@ -18,29 +18,31 @@ _INSERT = (
 )
 
 
-async def bare_group_commits(path: Path, cdrs: Sequence[Cdr], *, home: str, writers: int) -> float:
+async def bare_group_commits(
+    path: Path, cdrs: Sequence[Cdr], *, home: str, writers: int, size: int = 1
+) -> float:
     """Write CDRs into a new database; returns the seconds from the first write to the last commit.
 
     Args:
         path: of the new database.
         cdrs: made into rows beforehand.
         home: the operator that they are for.
-        writers: each waits for the commit of its row before it writes the next.
+        writers: each waits for the commit of its rows before it writes the next.
+        size: rows in a write.
 
     Raises:
         StoreError: the database cannot be used.
     """
-    rows = iter(
-        [
-            (str(cdr.cdr_id), cdr.wire(), cdr.digest(), cdr.operator_id, home, utc_text(cdr.session_end))
-            for cdr in cdrs
-        ]
-    )
+    rows = [
+        (str(cdr.cdr_id), cdr.wire(), cdr.digest(), cdr.operator_id, home, utc_text(cdr.session_end))
+        for cdr in cdrs
+    ]
+    writes = iter([rows[first : first + size] for first in range(0, len(rows), size)])
     database = Database.open(path, application_id=APPLICATION_ID, migrations=MIGRATIONS)
 
     async def keep_writing() -> None:
-        for row in rows:
-            await database.write(partial(_insert, row))
+        for write in writes:
+            await database.write(partial(_insert, write))
 
     try:
         began = time.perf_counter()
@@ -50,5 +52,5 @@ async def bare_group_commits(path: Path, cdrs: Sequence[Cdr], *, home: str, writ
         await database.close()
 
 
-def _insert(row: tuple[str, ...], db: sqlite3.Connection) -> int:
-    return db.execute(_INSERT, row).rowcount
+def _insert(rows: Sequence[tuple[str, ...]], db: sqlite3.Connection) -> int:
+    return db.executemany(_INSERT, rows).rowcount

@@ -5,7 +5,7 @@ time on the machine of the hub: what is measured with them is not better than it
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import islice
@@ -18,8 +18,17 @@ from cascade.frames import CallResult, encode
 from cascade.link import Link, LinkLimits
 from cascade.ocpp16 import WINDOWED_SUBPROTOCOL
 from cascade.roaming import data_transfer
-from cascade.roaming.cdrs import Cdr, CdrReceipt, CdrStatus, Noted, ReceiptStatus
-from cascade.roaming.model import RoamingModel
+from cascade.roaming.cdrs import (
+    Cdr,
+    CdrBatch,
+    CdrOutcomes,
+    CdrReceipt,
+    CdrStatus,
+    CdrStatusBatch,
+    Noted,
+    ReceiptStatus,
+)
+from cascade.roaming.model import Refusal, RoamingModel
 from cascade.roaming.tokens import (
     PAGE_MAX,
     PublishTokens,
@@ -95,17 +104,17 @@ class LinkedOperator:
 
         async def take(cdr: Cdr) -> CdrReceipt:
             on_cdr(cdr)
-            return CdrReceipt(
-                cdr_id=cdr.cdr_id,
-                digest=cdr.digest(),
-                received_at=datetime.now(UTC),
-                status=ReceiptStatus.ACCEPTED,
-            )
+            return _receipt(cdr)
+
+        async def take_batch(batch: CdrBatch) -> CdrOutcomes:
+            return CdrOutcomes(outcomes=tuple([await take(cdr) for cdr in batch.cdrs]))
 
         answers: dict[type[RoamingModel], Callable[[Any], Awaitable[RoamingModel]]] = {
             WhitelistChanged: changed,
             Cdr: take,
+            CdrBatch: take_batch,
             CdrStatus: _note,
+            CdrStatusBatch: _note,
         }
         link = Link(
             connection,
@@ -200,6 +209,17 @@ class LinkedOperator:
             RoamingRefused: it does not take it.
         """
         return await ask(self.link, cdr, CdrReceipt)
+
+    async def send_batch(self, cdrs: Sequence[Cdr]) -> Sequence[CdrReceipt | Refusal]:
+        """Give the hub CDRs in one message; returns what it says of each, in their order.
+
+        Args:
+            cdrs: at most 500.
+
+        Raises:
+            RoamingRefused: it does not take the message.
+        """
+        return (await ask(self.link, CdrBatch(cdrs=tuple(cdrs)), CdrOutcomes)).outcomes
 
 
 class OperatorFleet:
@@ -296,5 +316,11 @@ def _paged(tokens: Iterable[Token]) -> Iterator[tuple[Token, ...]]:
         yield page
 
 
-async def _note(_: CdrStatus) -> Noted:
+def _receipt(cdr: Cdr) -> CdrReceipt:
+    return CdrReceipt(
+        cdr_id=cdr.cdr_id, digest=cdr.digest(), received_at=datetime.now(UTC), status=ReceiptStatus.ACCEPTED
+    )
+
+
+async def _note(_: CdrStatus | CdrStatusBatch) -> Noted:
     return Noted()
