@@ -210,6 +210,25 @@ def cdrs_list(
     print_rows(rows, columns, as_json=as_json)
 
 
+@cdrs_app.command("queue")
+def cdrs_queue(database: DatabaseOption = None, as_json: JsonOption = False) -> None:
+    """How many CDRs wait for each operator, since when, and whether it is linked."""
+
+    async def read(store: Store) -> list[dict[str, Any]]:
+        linked = {s.operator.operator_id: s.linked for s in store.operators.standings()}
+        return [
+            {
+                "operatorId": backlog.home,
+                "waiting": backlog.waiting,
+                "oldestAt": utc_text(backlog.oldest_at),
+                "linked": linked[backlog.home],
+            }
+            for backlog in store.cdrs.backlogs()
+        ]
+
+    print_rows(with_store(database, read), ("operatorId", "waiting", "oldestAt", "linked"), as_json=as_json)
+
+
 @cdrs_app.command("refused")
 def cdrs_refused(
     operator: Annotated[str | None, typer.Option(help="Only those from this operator.")] = None,

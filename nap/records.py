@@ -134,6 +134,15 @@ class CdrOutcome(NamedTuple):
     reason: str | None = None
 
 
+class Backlog(NamedTuple):
+    """CDRs that wait for one operator."""
+
+    home: str
+    waiting: int
+    oldest_at: datetime
+    """When the first of them came."""
+
+
 class RefusedCdr(NamedTuple):
     """A CDR that the hub has not taken: the visited operator has parked it."""
 

@@ -18,6 +18,7 @@ from cascade.roaming.model import id_key
 from cascade.roaming.tokens import PublishTokens, Token, TokensPublished, TokenStatus, WhitelistPage
 from nap.records import (
     AuthorizationRecord,
+    Backlog,
     CdrFacts,
     CdrOutcome,
     CdrState,
@@ -380,6 +381,14 @@ class MemoryCdrs(_Part):
             for custody in self._state.cdrs.values()
             if custody.stored.home == home and custody.stored.state is CdrState.QUEUED
         ][:limit]
+
+    def backlogs(self) -> list[Backlog]:
+        """What waits for delivery, by operator."""
+        waiting: dict[str, list[datetime]] = {}
+        for custody in self._state.cdrs.values():
+            if custody.stored.state is CdrState.QUEUED:
+                waiting.setdefault(custody.stored.home, []).append(custody.stored.received_at)
+        return [Backlog(home, len(times), times[0]) for home, times in sorted(waiting.items())]
 
     def untold(self, visited: str, limit: int) -> list[StoredCdr]:
         """Settled CDRs whose state the visited operator has not been told yet."""

@@ -16,6 +16,7 @@ from cascade.roaming.ledgers import Period
 from cascade.roaming.tokens import PublishTokens, TokensPublished, WhitelistPage
 from nap.records import (
     AuthorizationRecord,
+    Backlog,
     CdrFacts,
     CdrOutcome,
     CdrState,
@@ -166,6 +167,10 @@ class Cdrs(Protocol):
 
     def queued(self, home: str, limit: int) -> list[StoredCdr]:
         """The next CDRs that wait for delivery to an operator, in the order they came."""
+        ...
+
+    def backlogs(self) -> list[Backlog]:
+        """What waits for delivery, by operator; those only for whom something waits."""
         ...
 
     async def settle(self, outcomes: Sequence[CdrOutcome], now: datetime) -> None:

@@ -11,7 +11,7 @@ from cascade.errors import RoamingRefused
 from cascade.roaming.cdrs import Authorization, Cdr, digest_of
 from cascade.roaming.ledgers import Period
 from cascade.roaming.model import id_key, utc_text
-from nap.records import CdrFacts, CdrOutcome, CdrState, LedgerRow, RefusedCdr, StoredCdr
+from nap.records import Backlog, CdrFacts, CdrOutcome, CdrState, LedgerRow, RefusedCdr, StoredCdr
 from nap.store.sqlite_endpoints import longest_prefix
 
 _COLUMNS = "body, digest, visited, home, received_at, authorized, state, reason, settled_at"
@@ -58,6 +58,15 @@ class SqliteCdrs:
     def queued(self, home: str, limit: int) -> list[StoredCdr]:
         """The next CDRs that wait for delivery to an operator, in the order they came."""
         return self._select("home = ? AND state = 'Queued' ORDER BY seq LIMIT ?", home, limit)
+
+    def backlogs(self) -> list[Backlog]:
+        """What waits for delivery, by operator."""
+        rows = self._database.reader.execute(
+            "SELECT home, waiting, received_at FROM (SELECT home, count(*) AS waiting, min(seq) AS first"
+            " FROM cdrs WHERE state = 'Queued' GROUP BY home) JOIN cdrs USING (home) WHERE seq = first"
+            " ORDER BY home"
+        )
+        return [Backlog(home, waiting, datetime.fromisoformat(at)) for home, waiting, at in rows]
 
     def untold(self, visited: str, limit: int) -> list[StoredCdr]:
         """Settled CDRs whose state the visited operator has not been told yet."""

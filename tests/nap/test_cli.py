@@ -290,6 +290,14 @@ def test_refused_cdrs_are_listed_with_the_reason(database: Path) -> None:
     assert read("cdrs", "refused", "--operator", "C1") == []
 
 
+@pytest.mark.usefixtures("rejected")
+def test_what_waits_is_counted_for_each_operator() -> None:
+    assert read("cdrs", "queue") == [
+        {"operatorId": "C1", "waiting": 1, "oldestAt": "2026-05-04T12:00:00Z", "linked": False}
+    ]
+    assert "C1" in done("cdrs", "queue")
+
+
 def test_cdrs_are_chosen(rejected: Cdr) -> None:
     assert [row["cdrId"] for row in read("cdrs", "list", "--state", "Rejected")] == [str(rejected.cdr_id)]
     assert len(read("cdrs", "list", "--operator", "C1")) == 2

@@ -16,6 +16,7 @@ from cascade.roaming.ledgers import Period
 from cascade.roaming.tokens import PublishTokens, Token, TokenStatus, WhitelistPage
 from nap.records import (
     AuthorizationRecord,
+    Backlog,
     CdrFacts,
     CdrOutcome,
     CdrState,
@@ -583,6 +584,13 @@ async def test_the_queue_is_homes_own_and_in_the_order_of_arrival(
     await store.cdrs.settle([CdrOutcome(sessions[0].cdr.cdr_id, CdrState.ACCEPTED)], LATER)
     await store.cdrs.settle([CdrOutcome(sessions[2].cdr.cdr_id, CdrState.REJECTED, "why")], LATER)
     assert store.cdrs.queued("C1", 10) == [sessions[1], sessions[3]]
+
+
+async def test_what_waits_is_counted_by_operator(store: Store, sessions: list[StoredCdr]) -> None:
+    assert store.cdrs.backlogs() == [Backlog("C1", 4, NOW), Backlog("C2", 1, NOW)]
+    await take(store, cdr(), now=LATER)
+    await store.cdrs.settle([CdrOutcome(stored.cdr.cdr_id, CdrState.ACCEPTED) for stored in sessions], LATER)
+    assert store.cdrs.backlogs() == [Backlog("C1", 1, LATER)]
 
 
 async def test_settled_cdrs_are_told_to_the_visited_operator_until_it_knows(
