@@ -9,7 +9,7 @@ import structlog
 from cascade.errors import SetupError
 from cascade.exchange import answering
 from cascade.link import LinkLimits
-from cascade.roaming.cdrs import Cdr, CdrStatus
+from cascade.roaming.cdrs import Cdr, CdrBatch, CdrStatus, CdrStatusBatch
 from cascade.roaming.endpoints import PublishEndpoint
 from cascade.roaming.tokens import WhitelistChanged
 from cascade.service import first_to_end, server_tls
@@ -262,7 +262,13 @@ class Central:
 
 def _hub_handlers(home: Home, cdrs: CdrStore, replication: Replication | None) -> dict[str, Any]:
     """What we answer on the hub link."""
-    answers: dict[Any, Any] = {Cdr: home.cdr(None), CdrStatus: StatusDesk(cdrs).note}
+    statuses = StatusDesk(cdrs)
+    answers: dict[Any, Any] = {
+        Cdr: home.cdr(None),
+        CdrBatch: home.cdr_batch(None),
+        CdrStatus: statuses.note,
+        CdrStatusBatch: statuses.note_batch,
+    }
     if replication is not None:
         answers[WhitelistChanged] = replication.changed
     return {"Authorize": home.authorize(None), "DataTransfer": answering(answers)}

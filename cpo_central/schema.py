@@ -236,7 +236,15 @@ CREATE TABLE refused_cdr (
 CREATE INDEX home_authorization_at ON home_authorization (at);
 """
 
-MIGRATIONS = (_V1, _V2, _V3, _V4)
+_V5 = """
+-- of a CDR that goes to a peer: the home operator's operatorId; '': it goes to the hub
+ALTER TABLE outbox ADD COLUMN destination TEXT NOT NULL DEFAULT '';
+UPDATE outbox SET destination = ifnull(
+    (SELECT home_operator_id FROM cdr WHERE cdr.cdr_id = outbox.cdr_id AND route = 'peer'), '');
+CREATE INDEX outbox_waiting ON outbox (destination) WHERE NOT parked;
+"""
+
+MIGRATIONS = (_V1, _V2, _V3, _V4, _V5)
 
 
 def open_database(path: Path) -> Database:

@@ -17,7 +17,7 @@ from uuid import UUID
 
 import structlog
 
-from cascade.errors import BadResultError, CallFailed, PeerError, RoamingRefused, StoreError
+from cascade.errors import BadResultError, CallFailed, CallTimeoutError, PeerError, RoamingRefused, StoreError
 from cascade.roaming.cdrs import (
     CdrBatch,
     CdrOutcomes,
@@ -41,6 +41,9 @@ BATCH = 100
 
 HELD_MAX = 1000
 """CDRs that an operator cannot answer for before it is offered no more."""
+
+NOT_AS_A_WHOLE = RoamingRefused, PeerError, BadResultError, CallTimeoutError
+"""Answers to many, or none in time, after which each may get its own."""
 
 RETRY_S = 5.0
 """How long a courier rests when a linked operator does not answer, or the store does not take the outcome."""
@@ -136,7 +139,7 @@ class Forwarding:
         message = CdrBatch(cdrs=tuple(stored.cdr for stored in batch))
         try:
             answer = await self._bus.ask(home, message, CdrOutcomes)
-        except (RoamingRefused, PeerError, BadResultError) as error:
+        except NOT_AS_A_WHOLE as error:
             log.info("batch_not_taken", operator=home, count=len(batch), because=str(error))
             return None
         if len(answer.outcomes) != len(batch):
@@ -210,7 +213,7 @@ class Forwarding:
     async def _tell_together(self, visited: str, batch: Sequence[StoredCdr]) -> bool:
         try:
             await self._bus.ask(visited, CdrStatusBatch(statuses=tuple(map(_status, batch))), Noted)
-        except (RoamingRefused, PeerError, BadResultError) as error:
+        except NOT_AS_A_WHOLE as error:
             log.info("batch_not_taken", operator=visited, count=len(batch), because=str(error))
             return False
         return True

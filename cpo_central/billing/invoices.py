@@ -8,6 +8,7 @@ import sqlite3
 from collections.abc import Sequence
 from datetime import datetime
 from functools import lru_cache, partial
+from uuid import UUID
 
 from cascade.database import Database
 from cascade.errors import CascadeError
@@ -24,31 +25,54 @@ class TariffError(CascadeError):
     """A tariff cannot be added or ended: the text says why, and what to do."""
 
 
-def add_line(connection: sqlite3.Connection, cdr: Cdr, now: datetime) -> bool:
-    """Price a CDR that has been taken, if it can be; part of the transaction that takes it."""
-    priced = _priced(connection, cdr)
-    if priced is None:
-        return False
-    tariff, charges = priced
-    connection.execute(
-        "INSERT INTO invoice_line (cdr_id, tariff, charges, priced_at) VALUES (?, ?, ?, ?)",
-        (str(cdr.cdr_id), tariff, charges.wire(), utc_text(now)),
-    )
-    return True
+class Pricing:
+    """Prices CDRs that have been taken; part of the transaction that takes them.
 
+    Args:
+        connection: the writer, in that transaction.
+        now: the time of pricing.
+    """
 
-def _priced(connection: sqlite3.Connection, cdr: Cdr) -> tuple[str, Charges] | None:
-    """The text of the tariff, and the charges; those of a credit are its original's, reversed."""
-    if cdr.credit_reference_id is not None:
-        row = connection.execute(
-            "SELECT tariff, charges FROM invoice_line WHERE cdr_id = ?", (str(cdr.credit_reference_id),)
+    def __init__(self, connection: sqlite3.Connection, now: datetime) -> None:
+        self._connection = connection
+        self._now = utc_text(now)
+        self._tariffs: dict[str, dict[str, str]] = {}
+
+    def add_line(self, cdr: Cdr) -> bool:
+        """Price a CDR, if it can be."""
+        priced = (
+            self._session(cdr) if cdr.credit_reference_id is None else self._credit(cdr.credit_reference_id)
+        )
+        if priced is None:
+            return False
+        tariff, charges = priced
+        self._connection.execute(
+            "INSERT INTO invoice_line (cdr_id, tariff, charges, priced_at) VALUES (?, ?, ?, ?)",
+            (str(cdr.cdr_id), tariff, charges.wire(), self._now),
+        )
+        return True
+
+    def _session(self, cdr: Cdr) -> tuple[str, Charges] | None:
+        """The text of the tariff, and the charges."""
+        texts = self._texts(cdr.operator_id)
+        tariff = choose((_tariff(text) for text in texts.values()), cdr.operator_id, cdr.session_start)
+        return None if tariff is None else (texts[tariff.tariff_id], price(tariff, cdr))
+
+    def _credit(self, original: UUID) -> tuple[str, Charges] | None:
+        """What the original was priced with, and its charges, reversed."""
+        row = self._connection.execute(
+            "SELECT tariff, charges FROM invoice_line WHERE cdr_id = ?", (str(original),)
         ).fetchone()
         return None if row is None else (row[0], Charges.model_validate_json(row[1]).reversed())
-    rows = connection.execute(
-        "SELECT body FROM tariff WHERE operator_id IS NULL OR operator_id = ?", (cdr.operator_id,)
-    )
-    tariff = choose((_tariff(body) for (body,) in rows), cdr.operator_id, cdr.session_start)
-    return None if tariff is None else (tariff.wire(), price(tariff, cdr))
+
+    def _texts(self, visited: str) -> dict[str, str]:
+        """The tariffs for sessions at an operator by their ids, read once."""
+        if visited not in self._tariffs:
+            rows = self._connection.execute(
+                "SELECT tariff_id, body FROM tariff WHERE operator_id IS NULL OR operator_id = ?", (visited,)
+            )
+            self._tariffs[visited] = dict(rows.fetchall())
+        return self._tariffs[visited]
 
 
 @lru_cache(maxsize=1000)
@@ -176,7 +200,8 @@ def _price_some(
         f"WHERE tariff IS NULL AND credit_reference_id {which} AND cdr_id > ? ORDER BY cdr_id LIMIT ?",
         (after, PRICED_AT_ONCE),
     ).fetchall()
-    count = sum(add_line(connection, Cdr.model_validate_json(body), now) for _, body in rows)
+    pricing = Pricing(connection, now)
+    count = sum(pricing.add_line(Cdr.model_validate_json(body)) for _, body in rows)
     return count, rows[-1][0] if len(rows) == PRICED_AT_ONCE else None
 
 

@@ -1,12 +1,14 @@
 """Delivers the outbox: CDRs in order, each destination on its own, until each is acknowledged.
 
-A receipt ends it, a refusal parks the CDR for a person, and no answer means again later. A receiver that is
-there but cannot answer for one CDR does not hold up those behind it.
+A receipt ends it, a refusal parks the CDR for a person, and no answer means again later. Many that wait go in
+one message; if that is not answered as a whole, they go one by one. A receiver that is there but cannot answer
+for one CDR does not hold up those behind it, apart from its credit.
 """
 
 import asyncio
 import random
 import time
+from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import Protocol
 from uuid import UUID
@@ -14,21 +16,37 @@ from uuid import UUID
 import structlog
 
 from cascade.client import backoff
-from cascade.errors import BadResultError, CallFailed, PeerError, RoamingRefused, StoreError
-from cascade.roaming.cdrs import Cdr, CdrReceipt, CdrStatus, Noted, ReceiptStatus
-from cpo_central.cdrs.store import CdrState, CdrStore, Destination, Route
+from cascade.errors import (
+    BadResultError,
+    CallFailed,
+    CallTimeoutError,
+    PeerError,
+    RoamingRefused,
+    StoreError,
+)
+from cascade.roaming.cdrs import Cdr, CdrReceipt, CdrStatus, CdrStatusBatch, Noted, ReceiptStatus
+from cascade.roaming.model import Refusal
+from cpo_central.cdrs.store import CdrState, CdrStore, Destination, Route, Settled
 
 log = structlog.get_logger()
 
-ROUND = 100
-"""CDRs read from the outbox at once."""
+BATCH = 100
+"""CDRs in one message."""
+
+HELD_MAX = 1000
+"""CDRs that a receiver cannot answer for before it is given no more until later."""
 
 
 class Receiver(Protocol):
     """Takes CDRs."""
 
-    async def deliver(self, cdr: Cdr) -> CdrReceipt:
-        """Deliver one; raises RoamingRefused or CallFailed."""
+    async def deliver(self, cdrs: Sequence[Cdr]) -> Sequence[CdrReceipt | Refusal]:
+        """Deliver 1 to BATCH_MAX CDRs of one destination; returns what became of each, in their order.
+
+        Raises:
+            RoamingRefused: several were refused as a batch; each may be taken all the same.
+            CallFailed: nothing is known of any.
+        """
         ...
 
 
@@ -83,13 +101,26 @@ class Delivery:
 
     async def _carry(self, destination: Destination) -> None:
         """Deliver to one destination until nothing waits for it."""
-        waits = backoff(*self._retry_s, self._rng)
-        while cdrs := self._store.waiting(destination, ROUND):
+        waits = self._waits()
+        while True:
+            held: set[UUID] = set()
             self._hub_is_back.clear()
-            if await self._round(destination, cdrs):
-                waits = backoff(*self._retry_s, self._rng)
-            else:
-                await self._pause(destination, next(waits))
+            try:
+                while await self._round(destination, held):
+                    if not held:
+                        waits = self._waits()
+                if not held:
+                    return
+            except (CallFailed, StoreError):
+                pass  # told with the CDR that was tried
+            except Exception:
+                log.exception(
+                    "delivery_failed", route=destination.route.value, operator=destination.home_operator_id
+                )
+            await self._pause(destination, next(waits))
+
+    def _waits(self) -> Iterator[float]:
+        return backoff(*self._retry_s, self._rng)
 
     async def _pause(self, destination: Destination, wait_s: float) -> None:
         if destination.route is Route.PEER:
@@ -101,43 +132,99 @@ class Delivery:
         except TimeoutError:
             return
 
-    async def _round(self, destination: Destination, cdrs: list[Cdr]) -> bool:
-        """Try each in order, a credit only after what it cancels; whether all of them are settled."""
-        unsettled: set[UUID] = set()
-        for cdr in cdrs:
-            if cdr.credit_reference_id in unsettled:
-                unsettled.add(cdr.cdr_id)
-                continue
-            try:
-                await self._deliver(destination, cdr)
-            except (PeerError, BadResultError) as error:
-                unsettled.add(cdr.cdr_id)
-                await self._failed(cdr, error)
-            except (CallFailed, StoreError) as error:
-                await self._failed(cdr, error)
-                return False
-        return not unsettled
+    async def _round(self, destination: Destination, held: set[UUID]) -> bool:
+        """Deliver the next that wait and are not held; False if there are none.
 
-    async def _failed(self, cdr: Cdr, error: CallFailed | StoreError) -> None:
+        Args:
+            destination: theirs.
+            held: those that the receiver could not answer for, and their credits; grows.
+
+        Raises:
+            CallFailed: the receiver cannot be reached.
+            StoreError: what it said could not be written down.
+        """
+        waiting = self._store.waiting(destination, BATCH + len(held))
+        cdrs = [cdr for cdr in waiting if not _is_held(cdr, held)][:BATCH]
+        if not cdrs or len(held) >= HELD_MAX:
+            return False
+        if len(cdrs) == 1 or not await self._deliver_together(destination, cdrs):
+            for cdr in cdrs:
+                if not _is_held(cdr, held):
+                    await self._deliver_alone(destination, cdr, held)
+        return True
+
+    async def _deliver_together(self, destination: Destination, cdrs: Sequence[Cdr]) -> bool:
+        """Deliver several; False if they were not answered for as a whole, and may be each."""
+        try:
+            await self._deliver(destination, cdrs)
+        except (RoamingRefused, PeerError, BadResultError, CallTimeoutError) as error:
+            log.info(
+                "batch_not_taken",
+                route=destination.route.value,
+                operator=destination.home_operator_id,
+                count=len(cdrs),
+                because=str(error),
+            )
+            return False
+        except (CallFailed, StoreError) as error:
+            await self._failed(cdrs[0], error)
+            raise
+        return True
+
+    async def _deliver_alone(self, destination: Destination, cdr: Cdr, held: set[UUID]) -> None:
+        try:
+            await self._deliver(destination, [cdr])
+        except (RoamingRefused, PeerError, BadResultError) as error:
+            held.add(cdr.cdr_id)
+            await self._failed(cdr, error)
+        except (CallFailed, StoreError) as error:
+            await self._failed(cdr, error)
+            raise
+
+    async def _failed(self, cdr: Cdr, error: Exception) -> None:
         log.warning("cdr_waits", cdr_id=str(cdr.cdr_id), because=str(error))
         try:
             await self._store.failed(cdr, str(error))
         except StoreError as broken:
             log.warning("cdr_waits", cdr_id=str(cdr.cdr_id), because=str(broken))
 
-    async def _deliver(self, destination: Destination, cdr: Cdr) -> None:
+    async def _deliver(self, destination: Destination, cdrs: Sequence[Cdr]) -> None:
+        """Deliver, and write down together what the receiver says of each."""
         began = time.perf_counter()
-        try:
-            receipt = await self._receivers[destination.route].deliver(cdr)
-            if receipt.cdr_id != cdr.cdr_id or receipt.digest != cdr.digest():
-                raise RoamingRefused("WrongReceipt", "the receiver acknowledged another CDR")  # noqa: TRY301
-        except RoamingRefused as refused:
-            await self._store.park(cdr, str(refused))
-            _report(cdr, "parked", destination, CdrState.PARKED, str(refused), began)
-            return
-        state = _state(destination.route, receipt.status)
-        await self._store.delivered(receipt, state)
-        _report(cdr, "delivered", destination, state, None, began)
+        outcomes = await self._receivers[destination.route].deliver(cdrs)
+        settled = [
+            _settled(destination.route, cdr, outcome) for cdr, outcome in zip(cdrs, outcomes, strict=True)
+        ]
+        await self._store.settle(settled)
+        ms = round((time.perf_counter() - began) * 1000, 3)
+        for one in settled:
+            log.info(
+                "cdr",
+                cdr_id=str(one.cdr_id),
+                stage="delivered" if one.receipt else "parked",
+                route=destination.route.value,
+                operator=destination.home_operator_id,
+                status=one.state.value,
+                reason=one.reason,
+                ms=ms,
+            )
+
+
+def _is_held(cdr: Cdr, held: set[UUID]) -> bool:
+    """Whether a CDR has to wait: it is held, or the credit of one, which is then held itself."""
+    if cdr.credit_reference_id in held:
+        held.add(cdr.cdr_id)
+    return cdr.cdr_id in held
+
+
+def _settled(route: Route, cdr: Cdr, outcome: CdrReceipt | Refusal) -> Settled:
+    """What an outcome means; a receipt for something else is none."""
+    if isinstance(outcome, Refusal):
+        return Settled(cdr.cdr_id, CdrState.PARKED, None, str(outcome))
+    if (outcome.cdr_id, outcome.digest) != (cdr.cdr_id, cdr.digest()):
+        reason = "WrongReceipt: the receiver acknowledged another CDR"
+        return Settled(cdr.cdr_id, CdrState.PARKED, None, reason)
+    return Settled(cdr.cdr_id, _state(route, outcome.status), outcome, None)
 
 
 def _state(route: Route, status: ReceiptStatus) -> CdrState:
@@ -145,21 +232,6 @@ def _state(route: Route, status: ReceiptStatus) -> CdrState:
     if route is Route.HUB:
         return CdrState.RECEIVED
     return CdrState.ACCEPTED if status is ReceiptStatus.ACCEPTED else CdrState.DELIVERED
-
-
-def _report(
-    cdr: Cdr, stage: str, destination: Destination, state: CdrState, reason: str | None, began: float
-) -> None:
-    log.info(
-        "cdr",
-        cdr_id=str(cdr.cdr_id),
-        stage=stage,
-        route=destination.route.value,
-        operator=destination.home_operator_id,
-        status=state.value,
-        reason=reason,
-        ms=round((time.perf_counter() - began) * 1000, 3),
-    )
 
 
 class StatusDesk:
@@ -170,13 +242,20 @@ class StatusDesk:
 
     async def note(self, status: CdrStatus) -> Noted:
         """The CdrStatus handler of the hub link."""
-        known = await self._store.note(status)
-        log.info(
-            "cdr",
-            cdr_id=str(status.cdr_id),
-            stage="status",
-            route=Route.HUB.value,
-            status=status.status.value,
-            reason=status.reason if known else "not one of our CDRs",
-        )
+        return await self._note([status])
+
+    async def note_batch(self, batch: CdrStatusBatch) -> Noted:
+        """The CdrStatusBatch handler of the hub link."""
+        return await self._note(batch.statuses)
+
+    async def _note(self, statuses: Sequence[CdrStatus]) -> Noted:
+        for status, known in zip(statuses, await self._store.note(statuses), strict=True):
+            log.info(
+                "cdr",
+                cdr_id=str(status.cdr_id),
+                stage="status",
+                route=Route.HUB.value,
+                status=status.status.value,
+                reason=status.reason if known else "not one of our CDRs",
+            )
         return Noted()

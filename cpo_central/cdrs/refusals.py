@@ -8,9 +8,8 @@ from datetime import datetime
 from typing import NamedTuple
 
 from cascade.database import Database
-from cascade.roaming.cdrs import Cdr, CdrReceipt
-from cascade.roaming.model import utc_text
-from cpo_central.cdrs.decisions import Refuse
+from cascade.roaming.cdrs import Cdr, CdrReceipt, digest_of
+from cascade.roaming.model import Refusal, utc_text
 
 
 class RefusedCdr(NamedTuple):
@@ -24,19 +23,13 @@ class RefusedCdr(NamedTuple):
     """The last time."""
 
 
-def note(connection: sqlite3.Connection, cdr: Cdr, sender: str | None, refused: Refuse, now: datetime) -> None:
+def note(connection: sqlite3.Connection, cdr: Cdr, sender: str | None, refusal: Refusal, now: datetime) -> None:
     """Keep that a CDR was refused; part of the transaction that has judged it."""
+    body = cdr.wire()
     connection.execute(
         "INSERT OR REPLACE INTO refused_cdr (cdr_id, digest, body, sent_by, reason, refused_at) "
         "VALUES (?, ?, ?, ?, ?, ?)",
-        (
-            str(cdr.cdr_id),
-            cdr.digest(),
-            cdr.wire(),
-            sender,
-            f"{refused.code}: {refused.detail}",
-            utc_text(now),
-        ),
+        (str(cdr.cdr_id), digest_of(body), body, sender, str(refusal), utc_text(now)),
     )
 
 

@@ -13,13 +13,21 @@ from typing import Any
 from uuid import UUID
 
 from cascade.database import Database
-from cascade.errors import RoamingRefused
-from cascade.roaming.cdrs import Authorization, Cdr, CdrReceipt, CdrStatus, DeliveryStatus, ReceiptStatus
-from cascade.roaming.model import id_key, utc_text
-from cpo_central.billing.invoices import add_line
+from cascade.roaming.cdrs import (
+    Authorization,
+    Cdr,
+    CdrReceipt,
+    CdrStatus,
+    DeliveryStatus,
+    ReceiptStatus,
+    digest_of,
+)
+from cascade.roaming.model import Refusal, id_key, utc_text
+from cpo_central.billing.invoices import Pricing
 from cpo_central.cdrs import refusals
 from cpo_central.cdrs.decisions import (
     AUTHORIZATION_AGE_MAX,
+    CLOCK_TOLERANCE,
     CdrFacts,
     HomeAuthorization,
     Original,
@@ -30,6 +38,9 @@ from cpo_central.cdrs.decisions import (
     judge,
 )
 from cpo_central.drivers.tokens import find_own
+
+TO_HUB = ""
+"""What stands for the hub where home operators stand in the outbox."""
 
 
 class Route(StrEnum):
@@ -68,6 +79,17 @@ class Destination:
 
 
 @dataclass(frozen=True, slots=True)
+class Settled:
+    """A CDR of ours that its receiver has taken or refused."""
+
+    cdr_id: UUID
+    state: CdrState
+    receipt: CdrReceipt | None
+    """None: it is refused, and parked."""
+    reason: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class SentCdr:
     """A CDR of ours and what has become of it."""
 
@@ -89,22 +111,26 @@ class ReceivedCdr:
 
 def queue(connection: sqlite3.Connection, cdr: Cdr, now: datetime) -> None:
     """Write a CDR and its outbox row; part of the transaction that ends the session."""
+    cdr_id, body, route = str(cdr.cdr_id), cdr.wire(), Route.of(cdr)
     connection.execute(
         "INSERT INTO cdr "
         "(cdr_id, body, digest, route, home_operator_id, status, queued_at, credit_reference_id) "
         "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
         (
-            str(cdr.cdr_id),
-            cdr.wire(),
-            cdr.digest(),
-            Route.of(cdr),
+            cdr_id,
+            body,
+            digest_of(body),
+            route,
             cdr.home_operator_id,
             CdrState.QUEUED,
             utc_text(now),
             _reference(cdr),
         ),
     )
-    connection.execute("INSERT INTO outbox (cdr_id) VALUES (?)", (str(cdr.cdr_id),))
+    destination = cdr.home_operator_id if route is Route.PEER else None
+    connection.execute(
+        "INSERT INTO outbox (cdr_id, destination) VALUES (?, ?)", (cdr_id, destination or TO_HUB)
+    )
 
 
 def _reference(cdr: Cdr) -> str | None:
@@ -120,37 +146,39 @@ class CdrStore:
     # --- sent -----------------------------------------------------------------------------------------------
 
     def destinations(self) -> list[Destination]:
-        """Where CDRs wait to go, each once."""
+        """Where CDRs wait to go, each once: looked up from one to the next, however many wait for it."""
         rows = self._database.reader.execute(
-            "SELECT DISTINCT route, CASE route WHEN 'peer' THEN home_operator_id END "
-            "FROM outbox JOIN cdr USING (cdr_id) WHERE NOT parked"
+            "WITH RECURSIVE known (home) AS (SELECT min(destination) FROM outbox WHERE NOT parked UNION ALL "
+            "SELECT (SELECT min(destination) FROM outbox WHERE NOT parked AND destination > home) "
+            "FROM known WHERE home IS NOT NULL) SELECT home FROM known WHERE home IS NOT NULL"
         )
-        return [Destination(Route(route), home) for route, home in rows]
+        return [
+            Destination(Route.HUB, None) if home == TO_HUB else Destination(Route.PEER, home)
+            for (home,) in rows
+        ]
 
     def waiting(self, destination: Destination, limit: int) -> list[Cdr]:
         """The CDRs for one destination, in the order of their sessions' ends."""
         rows = self._database.reader.execute(
-            "SELECT body FROM outbox JOIN cdr USING (cdr_id) "
-            "WHERE NOT parked AND route = ?1 AND (?2 IS NULL OR home_operator_id = ?2) "
-            "ORDER BY position LIMIT ?3",
-            (destination.route, destination.home_operator_id, limit),
+            "SELECT body FROM outbox JOIN cdr USING (cdr_id) WHERE NOT parked AND destination = ? "
+            "ORDER BY position LIMIT ?",
+            (destination.home_operator_id or TO_HUB, limit),
         )
         return [Cdr.model_validate_json(body) for (body,) in rows]
 
-    async def delivered(self, receipt: CdrReceipt, state: CdrState) -> None:
-        """The receiver has it: keep the receipt, forget the outbox row.
+    async def settle(self, settled: Sequence[Settled]) -> None:
+        """Write down what receivers have said, in one commit.
 
-        A CdrStatus of the hub may have come before the receipt; it knows more.
+        What was taken leaves the outbox as its receipt is kept; what was refused stays there until a person
+        sends it again.
         """
 
         def job(connection: sqlite3.Connection) -> None:
-            cdr_id = str(receipt.cdr_id)
-            connection.execute("DELETE FROM outbox WHERE cdr_id = ?", (cdr_id,))
-            connection.execute(
-                "UPDATE cdr SET receipt = ?, reason = CASE WHEN status = ?3 THEN NULL ELSE reason END, "
-                "status = CASE WHEN status = ?3 THEN ?2 ELSE status END WHERE cdr_id = ?4",
-                (receipt.wire(), state, CdrState.QUEUED, cdr_id),
-            )
+            for one in settled:
+                if one.receipt is None:
+                    _park(connection, one)
+                else:
+                    _deliver(connection, one, one.receipt)
 
         await self._database.write(job)
 
@@ -162,18 +190,6 @@ class CdrStore:
                 (reason, str(cdr.cdr_id), CdrState.QUEUED),
             )
         )
-
-    async def park(self, cdr: Cdr, reason: str) -> None:
-        """The receiver refuses it: keep it until a person sends it again."""
-
-        def job(connection: sqlite3.Connection) -> None:
-            connection.execute("UPDATE outbox SET parked = 1 WHERE cdr_id = ?", (str(cdr.cdr_id),))
-            connection.execute(
-                "UPDATE cdr SET status = ?, reason = ? WHERE cdr_id = ?",
-                (CdrState.PARKED, reason, str(cdr.cdr_id)),
-            )
-
-        await self._database.write(job)
 
     async def resend(self, cdr_id: str) -> CdrState | None:
         """Put a parked CDR back, and its credit with it; returns the state it was in, or None if there is none.
@@ -198,29 +214,12 @@ class CdrStore:
 
         return await self._database.write(job)
 
-    async def note(self, status: CdrStatus) -> bool:
-        """Keep what the home operator said about a CDR; False if it is not one of ours.
+    async def note(self, statuses: Sequence[CdrStatus]) -> list[bool]:
+        """Keep what home operators said about CDRs, in one commit; returns of each whether it is one of ours.
 
         What was accepted or rejected is no longer merely delivered.
         """
-
-        def job(connection: sqlite3.Connection) -> bool:
-            found = connection.execute(
-                "SELECT status FROM cdr WHERE cdr_id = ?", (str(status.cdr_id),)
-            ).fetchone()
-            if found is None:
-                return False
-            if status.status is not DeliveryStatus.DELIVERED or found[0] not in {
-                CdrState.ACCEPTED,
-                CdrState.REJECTED,
-            }:
-                connection.execute(
-                    "UPDATE cdr SET status = ?, reason = ? WHERE cdr_id = ?",
-                    (status.status.value, status.reason, str(status.cdr_id)),
-                )
-            return True
-
-        return await self._database.write(job)
+        return await self._database.write(lambda connection: [_note(connection, status) for status in statuses])
 
     async def sent(self) -> list[SentCdr]:
         """Every CDR of ours, the oldest first."""
@@ -262,33 +261,25 @@ class CdrStore:
 
         return await self._database.write(job)
 
-    async def take(self, cdr: Cdr, sender: str | None, now: datetime) -> CdrReceipt:
-        """Take a CDR of one of our drivers' sessions, and price it; both are committed when the receipt comes.
+    async def take(self, cdrs: Sequence[Cdr], sender: str | None, now: datetime) -> list[CdrReceipt | Refusal]:
+        """Take CDRs of our drivers' sessions, and price them; all is committed when the outcomes come.
+
+        Each is judged by itself, after those before it. Of what we do not take we note why.
 
         Args:
-            cdr: the record.
+            cdrs: the records.
             sender: operatorId of the peer; None: the hub.
-            now: the time of its arrival.
+            now: the time of their arrival.
 
         Raises:
-            RoamingRefused: we do not take it, and have noted why.
+            StoreError: none of them was taken.
         """
 
-        def job(connection: sqlite3.Connection) -> CdrReceipt | Refuse:
-            judgement = judge(cdr, _facts(connection, cdr, sender))
-            match judgement:
-                case Repeat(receipt):
-                    return receipt
-                case Refuse():
-                    refusals.note(connection, cdr, sender, judgement, now)
-                    return judgement
-                case Take(status):
-                    return _store(connection, cdr, sender, status, now)
+        def job(connection: sqlite3.Connection) -> list[CdrReceipt | Refusal]:
+            pricing = Pricing(connection, now)
+            return [_take(connection, cdr, sender, now, pricing) for cdr in cdrs]
 
-        outcome = await self._database.write(job)
-        if isinstance(outcome, Refuse):
-            raise RoamingRefused(outcome.code, outcome.detail)
-        return outcome
+        return await self._database.write(job)
 
     async def received(self) -> list[ReceivedCdr]:
         """Every CDR that we have taken, the oldest first."""
@@ -303,6 +294,54 @@ class CdrStore:
             ]
 
         return await self._database.scan(job)
+
+
+def _deliver(connection: sqlite3.Connection, settled: Settled, receipt: CdrReceipt) -> None:
+    """Keep the receipt; a CdrStatus of the hub may have come before it, and knows more."""
+    connection.execute("DELETE FROM outbox WHERE cdr_id = ?", (str(settled.cdr_id),))
+    connection.execute(
+        "UPDATE cdr SET receipt = ?, reason = CASE WHEN status = ?3 THEN NULL ELSE reason END, "
+        "status = CASE WHEN status = ?3 THEN ?2 ELSE status END WHERE cdr_id = ?4",
+        (receipt.wire(), settled.state, CdrState.QUEUED, str(settled.cdr_id)),
+    )
+
+
+def _park(connection: sqlite3.Connection, settled: Settled) -> None:
+    connection.execute("UPDATE outbox SET parked = 1 WHERE cdr_id = ?", (str(settled.cdr_id),))
+    connection.execute(
+        "UPDATE cdr SET status = ?, reason = ? WHERE cdr_id = ?",
+        (settled.state, settled.reason, str(settled.cdr_id)),
+    )
+
+
+def _note(connection: sqlite3.Connection, status: CdrStatus) -> bool:
+    cdr_id = str(status.cdr_id)
+    found = connection.execute("SELECT status FROM cdr WHERE cdr_id = ?", (cdr_id,)).fetchone()
+    if found is None:
+        return False
+    is_final = found[0] in {CdrState.ACCEPTED, CdrState.REJECTED}
+    if status.status is not DeliveryStatus.DELIVERED or not is_final:
+        connection.execute(
+            "UPDATE cdr SET status = ?, reason = ? WHERE cdr_id = ?",
+            (status.status.value, status.reason, cdr_id),
+        )
+    return True
+
+
+def _take(
+    connection: sqlite3.Connection, cdr: Cdr, sender: str | None, now: datetime, pricing: Pricing
+) -> CdrReceipt | Refusal:
+    match judge(cdr, _facts(connection, cdr, sender)):
+        case Repeat(receipt):
+            return receipt
+        case Refuse(code, detail):
+            refusal = Refusal(code=code, detail=detail)
+            refusals.note(connection, cdr, sender, refusal, now)
+            return refusal
+        case Take(status):
+            receipt = _store(connection, cdr, sender, status, now)
+            pricing.add_line(cdr)
+            return receipt
 
 
 def _facts(connection: sqlite3.Connection, cdr: Cdr, sender: str | None) -> CdrFacts:
@@ -339,11 +378,15 @@ def _original(connection: sqlite3.Connection, credit: Cdr) -> Original | None:
 
 def _authorizations(connection: sqlite3.Connection, cdr: Cdr) -> Sequence[Recorded]:
     """Those that may prove the session: the pure decision looks again."""
-    earliest = cdr.session_start.timestamp() - AUTHORIZATION_AGE_MAX.total_seconds()
+    if cdr.authorization is Authorization.WHITELIST:
+        return []
+    started = cdr.session_start.timestamp()
+    earliest = started - AUTHORIZATION_AGE_MAX.total_seconds()
+    latest = started + CLOCK_TOLERANCE.total_seconds()
     rows: list[tuple[Any, ...]] = connection.execute(
         "SELECT asked_by, message_id, at FROM home_authorization "
-        "WHERE id_key = ? AND status = 'Accepted' AND at >= ?",
-        (id_key(cdr.id_tag), earliest),
+        "WHERE id_key = ? AND status = 'Accepted' AND at >= ? AND (at <= ? OR message_id = ?)",
+        (id_key(cdr.id_tag), earliest, latest, cdr.authorization_reference),
     ).fetchall()
     return [
         Recorded(asked_by, message_id, datetime.fromtimestamp(at, UTC)) for asked_by, message_id, at in rows
@@ -353,13 +396,14 @@ def _authorizations(connection: sqlite3.Connection, cdr: Cdr) -> Sequence[Record
 def _store(
     connection: sqlite3.Connection, cdr: Cdr, sender: str | None, status: ReceiptStatus, now: datetime
 ) -> CdrReceipt:
-    receipt = CdrReceipt(cdr_id=cdr.cdr_id, digest=cdr.digest(), received_at=now, status=status)
+    body = cdr.wire()
+    receipt = CdrReceipt(cdr_id=cdr.cdr_id, digest=digest_of(body), received_at=now, status=status)
     connection.execute(
         "INSERT INTO received_cdr (cdr_id, body, digest, sent_by, receipt, received_at, credit_reference_id) "
         "VALUES (?, ?, ?, ?, ?, ?, ?)",
         (
             str(cdr.cdr_id),
-            cdr.wire(),
+            body,
             receipt.digest,
             sender,
             receipt.wire(),
@@ -368,5 +412,4 @@ def _store(
         ),
     )
     refusals.forget(connection, receipt)
-    add_line(connection, cdr, now)
     return receipt

@@ -6,7 +6,7 @@ recorded: the record is for the CDR that comes much later.
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime, timedelta
 
 import structlog
@@ -16,7 +16,8 @@ from cascade.frames import Call, Payload
 from cascade.link import Handler
 from cascade.logs import masked
 from cascade.recorder import Recorder
-from cascade.roaming.cdrs import Cdr, CdrReceipt
+from cascade.roaming.cdrs import Cdr, CdrBatch, CdrOutcomes, CdrReceipt
+from cascade.roaming.model import Refusal
 from cascade.roaming.tokens import id_tag_info
 from cascade.tasks import Afterwards
 from cpo_central.cdrs.decisions import HomeAuthorization
@@ -73,17 +74,38 @@ class Home:
         """The Cdr handler of a link with a peer, or with the hub if `sender` is None."""
 
         async def handle(cdr: Cdr) -> CdrReceipt:
-            began = time.perf_counter()
-            await self._recorder.flush()
-            try:
-                receipt = await self._cdrs.take(cdr, sender, datetime.now(UTC))
-            except RoamingRefused as refused:
-                _report(cdr, sender, began, status="Refused", reason=str(refused))
-                raise
-            _report(cdr, sender, began, status=receipt.status.value, reason=None)
-            return receipt
+            (outcome,) = await self._take([cdr], sender)
+            if isinstance(outcome, Refusal):
+                raise RoamingRefused(outcome.code, outcome.detail)
+            return outcome
 
         return handle
+
+    def cdr_batch(self, sender: str | None) -> Callable[[CdrBatch], Awaitable[CdrOutcomes]]:
+        """The CdrBatch handler of a link with a peer, or with the hub if `sender` is None."""
+
+        async def handle(batch: CdrBatch) -> CdrOutcomes:
+            return CdrOutcomes(outcomes=tuple(await self._take(batch.cdrs, sender)))
+
+        return handle
+
+    async def _take(self, cdrs: Sequence[Cdr], sender: str | None) -> list[CdrReceipt | Refusal]:
+        began = time.perf_counter()
+        await self._recorder.flush()
+        outcomes = await self._cdrs.take(cdrs, sender, datetime.now(UTC))
+        ms = round((time.perf_counter() - began) * 1000, 3)
+        for cdr, outcome in zip(cdrs, outcomes, strict=True):
+            log.info(
+                "cdr",
+                cdr_id=str(cdr.cdr_id),
+                stage="received",
+                route="hub" if sender is None else "peer",
+                operator=cdr.operator_id,
+                status="Refused" if isinstance(outcome, Refusal) else outcome.status.value,
+                reason=str(outcome) if isinstance(outcome, Refusal) else None,
+                ms=ms,
+            )
+        return outcomes
 
     async def run(self) -> None:
         """Write down at intervals what was answered, and forget what is old, for ever."""
@@ -103,16 +125,3 @@ class Home:
     async def stop(self) -> None:
         """Write down the last of it."""
         await self._recorder.flush()
-
-
-def _report(cdr: Cdr, sender: str | None, began: float, *, status: str, reason: str | None) -> None:
-    log.info(
-        "cdr",
-        cdr_id=str(cdr.cdr_id),
-        stage="received",
-        route="hub" if sender is None else "peer",
-        operator=cdr.operator_id,
-        status=status,
-        reason=reason,
-        ms=round((time.perf_counter() - began) * 1000, 3),
-    )

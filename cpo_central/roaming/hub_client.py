@@ -8,7 +8,7 @@ the same link; one that the hub refuses is logged, and the others go on.
 import asyncio
 import random
 import ssl
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import structlog
@@ -20,8 +20,10 @@ from cascade.link import Handler, Link, LinkLimits
 from cascade.ocpp16 import SUBPROTOCOL, WINDOWED_SUBPROTOCOL
 from cascade.roaming.cdrs import Cdr, CdrReceipt
 from cascade.roaming.endpoints import EndpointPublished, LookupEndpoint, PublishEndpoint, Referral
+from cascade.roaming.model import Refusal
 from cascade.trace import FrameTrace
 from cpo_central.drivers.authorizer import Upstream
+from cpo_central.roaming.cdr_messages import deliver_over
 from cpo_central.roaming.home import HUB
 from cpo_central.roaming.publication import Publication
 from cpo_central.roaming.replication import Replication
@@ -115,14 +117,9 @@ class HubClient:
         """
         return await ask(self._linked(), LookupEndpoint(id_tag=id_tag), Referral)
 
-    async def deliver(self, cdr: Cdr) -> CdrReceipt:
-        """Give the hub a CDR.
-
-        Raises:
-            RoamingRefused: it does not take it.
-            CallFailed: it did not answer.
-        """
-        return await ask(self._linked(), cdr, CdrReceipt)
+    async def deliver(self, cdrs: Sequence[Cdr]) -> Sequence[CdrReceipt | Refusal]:
+        """Give the hub CDRs: see `deliver_over`."""
+        return await deliver_over(self._linked(), cdrs)
 
     def tokens_may_have_changed(self) -> None:
         """Look whether there is something to publish."""

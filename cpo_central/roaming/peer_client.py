@@ -8,7 +8,7 @@ Those who ask about the same home at the same time share one look-up and one dia
 import asyncio
 import ssl
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -18,14 +18,14 @@ import structlog
 
 from cascade.client import bearer, dial, link_url
 from cascade.errors import CallFailed, LinkLostError, RoamingRefused
-from cascade.exchange import ask
 from cascade.link import Link, LinkLimits
 from cascade.ocpp16 import SUBPROTOCOL, WINDOWED_SUBPROTOCOL
 from cascade.roaming.cdrs import Cdr, CdrReceipt
 from cascade.roaming.endpoints import Referral
-from cascade.roaming.model import id_key
+from cascade.roaming.model import Refusal, id_key
 from cascade.trace import FrameTrace
 from cpo_central.drivers.authorizer import Upstream
+from cpo_central.roaming.cdr_messages import deliver_over
 from cpo_central.roaming.hub_client import MAX_SIZE
 
 log = structlog.get_logger()
@@ -35,6 +35,13 @@ T = TypeVar("T")
 
 class NoReferralError(CallFailed):
     """The hub refers us to nobody, at least now."""
+
+
+class _HomeChangedError(RoamingRefused):
+    """The hub refers us to another operator than the one that authorized the session."""
+
+    def __init__(self, operator_id: str) -> None:
+        super().__init__("HomeChanged", f"the token has moved from {operator_id} to another operator")
 
 
 class Directory(Protocol):
@@ -119,23 +126,31 @@ class PeerClient:
 
         return await self._with_home(id_tag, self._find(id_key(id_tag)), use, spent)
 
-    async def deliver(self, cdr: Cdr) -> CdrReceipt:
-        """Give a home operator a CDR.
+    async def deliver(self, cdrs: Sequence[Cdr]) -> Sequence[CdrReceipt | Refusal]:
+        """Give a home operator CDRs, all of which name it: see `deliver_over`.
+
+        A token may have moved or gone since; the hub's referral for any of them will do.
 
         Raises:
-            RoamingRefused: it does not take it.
+            RoamingRefused: several were refused as a batch, or their tokens have moved.
             CallFailed: it did not answer, or the hub does not refer us to it now.
         """
+        operator_id = cdrs[0].home_operator_id or ""
 
-        async def use(home: _Home, link: Link) -> CdrReceipt:
-            if home.referral.operator_id != cdr.home_operator_id:
-                raise RoamingRefused(
-                    "HomeChanged", f"the token has moved from {cdr.home_operator_id} to another operator"
-                )
-            return await ask(link, cdr, CdrReceipt)
+        async def use(home: _Home, link: Link) -> Sequence[CdrReceipt | Refusal]:
+            if home.referral.operator_id != operator_id:
+                raise _HomeChangedError(operator_id)
+            return await deliver_over(link, cdrs)
 
-        known = self._homes.get(cdr.home_operator_id or "")
-        return await self._with_home(cdr.id_tag, known, use, {})
+        fault: NoReferralError | _HomeChangedError
+        for id_tag in dict.fromkeys(cdr.id_tag for cdr in cdrs):
+            try:
+                return await self._with_home(id_tag, self._homes.get(operator_id), use, {})
+            except (NoReferralError, _HomeChangedError) as error:
+                fault = error
+        if len(cdrs) == 1 and isinstance(fault, _HomeChangedError):
+            return [Refusal(code=fault.code, detail=fault.detail)]
+        raise fault
 
     async def stop(self) -> None:
         """Close every link."""

@@ -14,7 +14,7 @@ from cascade.exchange import answering
 from cascade.link import Link, LinkLimits
 from cascade.ocpp16 import SUBPROTOCOL, WINDOWED_SUBPROTOCOL
 from cascade.roaming import tickets
-from cascade.roaming.cdrs import Cdr
+from cascade.roaming.cdrs import Cdr, CdrBatch
 from cascade.server import Knock, LinkServer
 from cascade.sockets import ServerSocket
 from cascade.trace import FrameTrace
@@ -110,7 +110,12 @@ class PeerServer:
             peer=visited,
             handlers={
                 "Authorize": self._home.authorize(visited),
-                "DataTransfer": answering({Cdr: self._home.cdr(visited)}),
+                "DataTransfer": answering(
+                    {
+                        Cdr: self._home.cdr(visited),
+                        CdrBatch: self._home.cdr_batch(visited),
+                    }
+                ),
             },
             limits=self._limits,
             trace=self._trace,

@@ -17,9 +17,9 @@ from cascade.frames import Call, Payload
 from cascade.link import Handler, Link, LinkLimits
 from cascade.ocpp16 import SUBPROTOCOL, WINDOWED_SUBPROTOCOL
 from cascade.roaming import tickets
-from cascade.roaming.cdrs import Cdr, CdrReceipt, ReceiptStatus
+from cascade.roaming.cdrs import Cdr, CdrBatch, CdrOutcomes, CdrReceipt, ReceiptStatus
 from cascade.roaming.endpoints import EndpointPublished, LookupEndpoint, PublishEndpoint, Referral
-from cascade.roaming.model import RoamingModel, id_key
+from cascade.roaming.model import Refusal, RoamingModel, id_key
 from cascade.roaming.tokens import (
     PublishTokens,
     PullWhitelist,
@@ -125,7 +125,7 @@ class Hub:
 
             return handle
 
-        kinds = (PublishTokens, PullWhitelist, PublishEndpoint, LookupEndpoint, Cdr)
+        kinds = (PublishTokens, PullWhitelist, PublishEndpoint, LookupEndpoint, Cdr, CdrBatch)
         handlers = {name: action(name) for name in ("BootNotification", "Heartbeat", "Authorize")}
         handlers["DataTransfer"] = answering({kind: roaming(kind) for kind in kinds})
         link = Link(connection, peer=operator_id, handlers=handlers, limits=LIMITS, trace=FrameTrace("hub"))
@@ -149,9 +149,7 @@ class Hub:
             case PublishTokens():
                 return self._publish(operator_id, message)
             case PullWhitelist():
-                if not self.pages:
-                    return WhitelistPage(epoch=1, version=0, more=False, changes=())
-                return self.pages[0] if len(self.pages) == 1 else self.pages.pop(0)
+                return self._page()
             case PublishEndpoint():
                 self.endpoints[operator_id] = message
                 return EndpointPublished(accepted=message.id_tag_prefixes, ticket_key=self.public_key)
@@ -159,8 +157,25 @@ class Hub:
                 return self.refer(operator_id, message.id_tag)
             case Cdr():
                 return receipt_for(message)
+            case CdrBatch():
+                outcomes = [await self._outcome(operator_id, cdr) for cdr in message.cdrs]
+                return CdrOutcomes(outcomes=tuple(outcomes))
             case _:
                 raise AssertionError(message)
+
+    def _page(self) -> WhitelistPage:
+        if not self.pages:
+            return WhitelistPage(epoch=1, version=0, more=False, changes=())
+        return self.pages[0] if len(self.pages) == 1 else self.pages.pop(0)
+
+    async def _outcome(self, operator_id: str, cdr: Cdr) -> CdrReceipt | Refusal:
+        """What would be said of one of a batch alone."""
+        try:
+            outcome = await self.roaming_answers.get(Cdr, self._roaming_answer)(operator_id, cdr)
+        except RoamingRefused as refused:
+            return Refusal(code=refused.code, detail=refused.detail)
+        assert isinstance(outcome, CdrReceipt)
+        return outcome
 
     def _publish(self, operator_id: str, message: PublishTokens) -> TokensPublished:
         starts = message.full and message.base_version == 0
@@ -204,6 +219,14 @@ class Hub:
 
     def messages(self, kind: type[M]) -> list[M]:
         return [message for _, message in self.heard if isinstance(message, kind)]
+
+    def cdrs(self) -> list[Cdr]:
+        """Those that came, alone or in batches."""
+        came: list[Cdr] = []
+        for _, message in self.heard:
+            if isinstance(message, Cdr | CdrBatch):
+                came += [message] if isinstance(message, Cdr) else message.cdrs
+        return came
 
     def calls(self, action: str) -> list[Call]:
         return [call for _, call in self.heard if isinstance(call, Call) and call.action == action]

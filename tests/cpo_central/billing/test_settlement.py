@@ -34,9 +34,8 @@ async def test_the_ledger_of_a_period_has_what_was_sent_and_received(
     from_peer, from_hub = cdr(operator_id="C4", cdr_id=uuid4()), through_hub(operator_id="C4")
     credit = from_hub.credited_by(uuid4())
     await put(database, to_peer, to_hub, late)
-    await store.take(from_peer, "C4", END)
-    for record in (from_hub, credit):
-        await store.take(record, None, END)
+    await store.take([from_peer], "C4", END)
+    await store.take([from_hub, credit], None, END)
     ledger = await database.scan(lambda connection: read_ledger(connection, "C2", PERIOD))
     assert (ledger.operator_id, ledger.period) == ("C2", PERIOD)
     told = {
@@ -59,13 +58,13 @@ async def test_what_home_has_taken_is_owed_to_us(store: CdrStore, database: Data
     records = [through_hub() for _ in range(4)]
     credit = records[0].credited_by(uuid4())
     await put(database, *records, credit)
-    for record, status in (
+    said = (
         (records[0], DeliveryStatus.ACCEPTED),
         (records[1], DeliveryStatus.DELIVERED),
         (records[2], DeliveryStatus.REJECTED),
         (credit, DeliveryStatus.ACCEPTED),
-    ):
-        await store.note(CdrStatus(cdr_id=record.cdr_id, status=status))
+    )
+    await store.note([CdrStatus(cdr_id=record.cdr_id, status=status) for record, status in said])
     entries: list[Entry] = await database.scan(lambda connection: sent(connection, PERIOD))
     assert len(entries) == 5
     assert owed_to_us(entries) == [OwedToUs(home=None, sessions=1, credits=1, energy_wh=7500)]

@@ -40,8 +40,7 @@ def taken(file: Path) -> list[Cdr]:
     async def fill() -> None:
         database = open_database(file)
         await TokenStore(database).put([read_token({"idTag": "HOME0001"})])
-        for record in made:
-            await CdrStore(database).take(record, None, END)
+        await CdrStore(database).take(made, None, END)
         await database.close()
 
     asyncio.run(fill())

@@ -9,12 +9,11 @@ from uuid import UUID
 import pytest
 from typer.testing import CliRunner, Result
 
-from cascade.errors import RoamingRefused
 from cascade.roaming.cdrs import Cdr, CdrStatus, DeliveryStatus
 from cpo_central.cdrs.store import CdrStore
 from cpo_central.commands.cli import app
 from cpo_central.schema import open_database
-from tests.cpo_central.cdrs.test_delivery import put, records
+from tests.cpo_central.cdrs.test_delivery import park, put, records
 
 
 @pytest.fixture
@@ -138,8 +137,8 @@ def test_another_programs_database_is_left_alone(file: Path) -> None:
 async def fill(file: Path, kept: Sequence[Cdr], *, parked: bool) -> None:
     database = open_database(file)
     await put(database, *kept)
-    for record in kept if parked else ():
-        await CdrStore(database).park(record, "UnknownToken: not ours")
+    if parked:
+        await park(database, *kept)
     await database.close()
 
 
@@ -171,9 +170,8 @@ def test_a_rejected_cdr_is_the_hub_s_to_offer_again(file: Path) -> None:
     async def reject() -> None:
         database = open_database(file)
         await put(database, record)
-        await CdrStore(database).note(
-            CdrStatus(cdr_id=record.cdr_id, status=DeliveryStatus.REJECTED, reason="x")
-        )
+        said = CdrStatus(cdr_id=record.cdr_id, status=DeliveryStatus.REJECTED, reason="x")
+        await CdrStore(database).note([said])
         await database.close()
 
     asyncio.run(reject())
@@ -187,8 +185,7 @@ def test_what_we_did_not_take_is_shown_with_the_reason(file: Path) -> None:
 
     async def refuse() -> None:
         database = open_database(file)
-        with pytest.raises(RoamingRefused):
-            await CdrStore(database).take(record, "C2", datetime.now(UTC))
+        await CdrStore(database).take([record], "C2", datetime.now(UTC))
         await database.close()
 
     asyncio.run(refuse())

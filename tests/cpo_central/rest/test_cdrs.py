@@ -45,7 +45,7 @@ async def cdr_ids(rest: Rest) -> list[str]:
         await database.write(lambda connection, cdr=cdr: queue(connection, cdr, NOW))  # type: ignore[misc]
     await TokenStore(database).put([Token(id_tag="A")])
     received = a_cdr("C2", uuid4())
-    await CdrStore(database).take(received, None, NOW)
+    await CdrStore(database).take([received], None, NOW)
     return [*map(str, ids), str(received.cdr_id)]
 
 

@@ -26,6 +26,7 @@ from cpo_central.roaming.peer_client import PeerClient
 from tests.conftest import LogLines
 from tests.cpo_central.actors import LIMITS, Charger, Hub, told
 from tests.cpo_central.cdrs.test_decisions import cdr
+from tests.cpo_central.cdrs.test_delivery import put, records
 from tests.cpo_central.conftest import Start
 
 Connect = Callable[..., Awaitable[Charger]]
@@ -363,6 +364,51 @@ async def test_a_cdr_waits_for_its_home(
     (sent,) = await list_sent(central._settings.database)
     assert (sent["status"], sent["reason"]) == ("Accepted", None)
     assert len(await list_received(again._settings.database)) == 1
+
+
+async def test_many_cdrs_go_to_their_home_together(start: Start, hub: Hub, logs: LogLines, c1: Central) -> None:
+    central = await visited(start, hub)
+    ours, not_ours = records(2, id_tag="C1-00001"), records(1, id_tag="C1-99999")
+    hub.homes["C1-99999"] = "C1"
+    await put(central._database, *ours, *not_ours)
+    central._delivery.wake()
+    lines = await told(logs, "cdr", 6)
+    assert [line["stage"] for line in lines] == ["received"] * 3 + ["delivered"] * 2 + ["parked"]
+    assert len({line["ms"] for line in lines[:3]}) == 1, "they were taken together"
+    assert [line["cdr_id"] for line in lines[3:]] == [str(record.cdr_id) for record in ours + not_ours]
+    assert {record["cdrId"] for record in await list_received(c1._settings.database)} == {
+        str(record.cdr_id) for record in ours
+    }
+
+
+async def test_one_token_that_is_still_known_leads_to_the_home_of_all(
+    start: Start, hub: Hub, logs: LogLines, c1: Central
+) -> None:
+    central = await visited(start, hub)
+    gone, moved, stayed = (records(1, id_tag=id_tag)[0] for id_tag in ("C1-GONE", "C1-00001", "C1-00002"))
+    await home(start, hub, "C3")
+    hub.homes["C1-00001"] = "C3"
+    await put(central._database, gone, moved, stayed)
+    central._delivery.wake()
+    lines = {line["cdr_id"]: line for line in await told(logs, "cdr", 6) if line["stage"] != "received"}
+    assert "UnknownToken" in lines[str(gone.cdr_id)]["reason"]
+    assert {lines[str(record.cdr_id)]["stage"] for record in (moved, stayed)} == {"delivered"}
+    assert len(await list_received(c1._settings.database)) == 2
+
+
+async def test_when_all_tokens_have_moved_each_cdr_is_parked(
+    start: Start, hub: Hub, logs: LogLines, c1: Central
+) -> None:
+    central = await visited(start, hub)
+    await home(start, hub, "C3")
+    waiting = [*records(2, id_tag="C1-00001"), *records(1, id_tag="C1-00002")]
+    hub.homes |= {"C1-00001": "C3", "C1-00002": "C3"}
+    await put(central._database, *waiting)
+    central._delivery.wake()
+    lines = await told(logs, "cdr", 3)
+    assert [line["stage"] for line in lines] == ["parked"] * 3
+    assert all("HomeChanged" in line["reason"] for line in lines)
+    assert await list_received(c1._settings.database) == []
 
 
 async def test_a_token_that_has_moved_is_not_billed_to_another(
