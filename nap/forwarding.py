@@ -4,6 +4,9 @@ The store is the queue. Each operator has one courier at most: it carries CDRs h
 many in one message as wait, then the outcomes of the operator's own CDRs; it rests when there is nothing left,
 or when its link fails, and is woken by a new CDR or a new link. Nothing is forgotten that was not acknowledged.
 
+A backlog costs the others little: one message for each operator is under way, its next only when that is
+settled, and between any two steps those are served who have asked meanwhile.
+
 What is not answered together is offered one by one. An operator that cannot answer for one CDR is offered those
 behind it all the same, except its credit, and that one again after a rest.
 """
@@ -126,6 +129,7 @@ class Forwarding:
         """Deliver the next CDRs but those held; False if there are none."""
         queued = self._store.cdrs.queued(home, BATCH + len(carried.held))
         batch = [stored for stored in queued if stored.cdr.cdr_id not in carried.held][:BATCH]
+        await _live_first()
         began = time.perf_counter()
         outcomes = await self._offer_together(home, batch) if len(batch) > 1 else None
         if outcomes is not None:
@@ -188,6 +192,7 @@ class Forwarding:
                 home_ms=home_ms,
             )
         for visited in dict.fromkeys(stored.visited for stored in batch):
+            await _live_first()
             self.wake(visited)
 
     # --- and back -------------------------------------------------------------------------------------------
@@ -198,25 +203,30 @@ class Forwarding:
         if len(batch) > 1 and await self._tell_together(visited, batch):
             await self._store.cdrs.note_told(batch)
             return True
-        for stored in batch:
+        for outcome in batch:
             try:
-                await self._bus.ask(visited, _status(stored), Noted)
+                await self._bus.ask(visited, _status(outcome), Noted)
             except RoamingRefused as refused:
                 log.warning("cdr_status_refused", visited=visited, because=str(refused))
             except (PeerError, BadResultError) as error:
                 log.warning("cdr_status_waits", visited=visited, because=str(error))
                 carried.tells = False
                 break
-            await self._store.cdrs.note_told([stored])
+            await self._store.cdrs.note_told([outcome])
         return bool(batch)
 
-    async def _tell_together(self, visited: str, batch: Sequence[StoredCdr]) -> bool:
+    async def _tell_together(self, visited: str, batch: Sequence[CdrOutcome]) -> bool:
         try:
             await self._bus.ask(visited, CdrStatusBatch(statuses=tuple(map(_status, batch))), Noted)
         except NOT_AS_A_WHOLE as error:
             log.info("batch_not_taken", operator=visited, count=len(batch), because=str(error))
             return False
         return True
+
+
+async def _live_first() -> None:
+    """Let what drivers have asked meanwhile be answered: what is carried has time."""
+    await asyncio.sleep(0)
 
 
 def _outcome(stored: StoredCdr, said: CdrReceipt | Refusal) -> CdrOutcome:
@@ -231,9 +241,9 @@ def _outcome(stored: StoredCdr, said: CdrReceipt | Refusal) -> CdrOutcome:
     return CdrOutcome(cdr_id, CdrState.ACCEPTED if accepted else CdrState.DELIVERED)
 
 
-def _status(stored: StoredCdr) -> CdrStatus:
+def _status(outcome: CdrOutcome) -> CdrStatus:
     return CdrStatus(
-        cdr_id=stored.cdr.cdr_id,
-        status=DeliveryStatus(stored.state.value),
-        reason=stored.reason and stored.reason[:500],
+        cdr_id=outcome.cdr_id,
+        status=DeliveryStatus(outcome.state.value),
+        reason=outcome.reason and outcome.reason[:500],
     )

@@ -8,6 +8,7 @@ import heapq
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from itertools import islice
 from typing import TypeVar
 from uuid import UUID
 
@@ -390,13 +391,14 @@ class MemoryCdrs(_Part):
                 waiting.setdefault(custody.stored.home, []).append(custody.stored.received_at)
         return [Backlog(home, len(times), times[0]) for home, times in sorted(waiting.items())]
 
-    def untold(self, visited: str, limit: int) -> list[StoredCdr]:
-        """Settled CDRs whose state the visited operator has not been told yet."""
-        return [
+    def untold(self, visited: str, limit: int) -> list[CdrOutcome]:
+        """What has become of CDRs of the visited operator, and it has not been told yet."""
+        untold = (
             custody.stored
             for custody in self._state.cdrs.values()
             if custody.stored.visited == visited and not custody.told
-        ][:limit]
+        )
+        return [CdrOutcome(one.cdr.cdr_id, one.state, one.reason) for one in islice(untold, limit)]
 
     def find(self, *, state: CdrState | None, operator_id: str | None, limit: int) -> list[StoredCdr]:
         """CDRs, the newest first, of one state or any, to or from one operator or all."""
@@ -443,11 +445,11 @@ class MemoryCdrs(_Part):
             custody.stored = replace(custody.stored, state=state, reason=reason, settled_at=now)
             custody.told = False
 
-    async def note_told(self, told: Sequence[StoredCdr]) -> None:
-        """The visited operator knows the states of these; one that has another by now is still to be told."""
-        for stored in told:
-            custody = self._state.cdrs[stored.cdr.cdr_id]
-            custody.told = custody.told or custody.stored.state is stored.state
+    async def note_told(self, told: Sequence[CdrOutcome]) -> None:
+        """The visited operator knows these; a CDR that is in another state by now is still to be told."""
+        for outcome in told:
+            custody = self._state.cdrs[outcome.cdr_id]
+            custody.told = custody.told or custody.stored.state is outcome.state
 
     async def requeue(self, cdr_id: UUID) -> bool:
         """Offer a rejected CDR to the home operator again, and its credit with it; False if there is none."""

@@ -184,12 +184,12 @@ class Cdrs(Protocol):
         """
         ...
 
-    def untold(self, visited: str, limit: int) -> list[StoredCdr]:
-        """Settled CDRs whose state the visited operator has not been told yet."""
+    def untold(self, visited: str, limit: int) -> list[CdrOutcome]:
+        """What has become of CDRs of the visited operator, and it has not been told yet."""
         ...
 
-    async def note_told(self, told: Sequence[StoredCdr]) -> None:
-        """The visited operator knows the states of these; one that has another by now is still to be told."""
+    async def note_told(self, told: Sequence[CdrOutcome]) -> None:
+        """The visited operator knows these; a CDR that is in another state by now is still to be told."""
         ...
 
     def find(self, *, state: CdrState | None, operator_id: str | None, limit: int) -> list[StoredCdr]:

@@ -68,9 +68,13 @@ class SqliteCdrs:
         )
         return [Backlog(home, waiting, datetime.fromisoformat(at)) for home, waiting, at in rows]
 
-    def untold(self, visited: str, limit: int) -> list[StoredCdr]:
-        """Settled CDRs whose state the visited operator has not been told yet."""
-        return self._select("visited = ? AND told = 0 ORDER BY seq LIMIT ?", visited, limit)
+    def untold(self, visited: str, limit: int) -> list[CdrOutcome]:
+        """What has become of CDRs of the visited operator, and it has not been told yet."""
+        rows = self._database.reader.execute(
+            "SELECT cdr_id, state, reason FROM cdrs WHERE visited = ? AND told = 0 ORDER BY seq LIMIT ?",
+            (visited, limit),
+        )
+        return [CdrOutcome(UUID(cdr_id), CdrState(state), reason) for cdr_id, state, reason in rows]
 
     def find(self, *, state: CdrState | None, operator_id: str | None, limit: int) -> list[StoredCdr]:
         """CDRs, the newest first, of one state or any, to or from one operator or all."""
@@ -105,11 +109,11 @@ class SqliteCdrs:
             [(state.value, reason, at, str(cdr_id)) for cdr_id, state, reason in outcomes],
         )
 
-    async def note_told(self, told: Sequence[StoredCdr]) -> None:
-        """The visited operator knows the states of these; one that has another by now is still to be told."""
+    async def note_told(self, told: Sequence[CdrOutcome]) -> None:
+        """The visited operator knows these; a CDR that is in another state by now is still to be told."""
         await self._update(
             "told = 1 WHERE cdr_id = ? AND state = ?",
-            [(str(stored.cdr.cdr_id), stored.state.value) for stored in told],
+            [(str(outcome.cdr_id), outcome.state.value) for outcome in told],
         )
 
     async def requeue(self, cdr_id: UUID) -> bool:
