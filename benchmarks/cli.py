@@ -12,6 +12,7 @@ import typer
 
 from benchmarks.experiments import (
     authorize,
+    backlog,
     cdr,
     charging,
     connections,
@@ -112,6 +113,12 @@ def returning_(quick: Quick = False, out: Out = None) -> None:
     _carry_out([_returning(quick=quick)], out)
 
 
+@app.command("backlog")
+def backlog_(quick: Quick = False, out: Out = None) -> None:
+    """An operator that was away, and a million CDRs that wait for it."""
+    _carry_out([_backlog(quick=quick)], out)
+
+
 @app.command("charging")
 def charging_(quick: Quick = False, out: Out = None) -> None:
     """One central system with a thousand charge points that charge."""
@@ -133,7 +140,7 @@ def wan_(quick: Quick = False, out: Out = None) -> None:
 @app.command("all")
 def all_(quick: Quick = False, out: Out = None) -> None:
     """Every experiment, one after the other; with --quick in about five minutes, else in about half an hour."""
-    others = (_table5, _whitelist, _cdr, _connections, _returning, _charging, _growth, _wan)
+    others = (_table5, _whitelist, _cdr, _connections, _returning, _backlog, _charging, _growth, _wan)
     plan = authorize.Plan.quick() if quick else authorize.Plan.full()
     _carry_out([_authorize(plan), *(experiment(quick=quick) for experiment in others)], out)
 
@@ -165,6 +172,11 @@ def _connections(*, quick: bool) -> Experiment:
 def _returning(*, quick: bool) -> Experiment:
     plan = returning.Plan.quick() if quick else returning.Plan.full()
     return _planned("returning", "a storm of operators", returning.run, returning.promised, plan)
+
+
+def _backlog(*, quick: bool) -> Experiment:
+    plan = backlog.Plan.quick() if quick else backlog.Plan.full()
+    return _planned("backlog", "CDRs that waited", backlog.run, backlog.promised, plan)
 
 
 def _charging(*, quick: bool) -> Experiment:

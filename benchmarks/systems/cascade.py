@@ -91,7 +91,8 @@ class Cascade:
         """Start what the scenarios need, and wait until all are linked and hold what they decide from.
 
         Args:
-            services: keeps the processes; no other Cascade has been started with its folder.
+            services: keeps the processes; no other Cascade has been started with its folder. The hub's database
+                may be there already: `hub.sqlite`.
             scenarios: of the paper, 1 to 4; there is a visited operator for each.
             tokens: accepted ones of the home operator; a tenth as many are blocked.
             hub_environment: further settings of the hub, NAP_…

@@ -29,7 +29,7 @@ class HubProcess:
     async def start(
         cls, services: Services, name: str = "hub", environment: Mapping[str, str] | None = None
     ) -> Self:
-        """Start a hub on a new database and wait until it listens.
+        """Start a hub on its database, a new one if there is none, and wait until it listens.
 
         Args:
             services: keeps the process.

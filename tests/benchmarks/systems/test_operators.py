@@ -1,6 +1,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 
@@ -8,7 +9,8 @@ from benchmarks.systems.hub import HubProcess
 from benchmarks.systems.operators import OperatorFleet, id_tag_of, tokens_of
 from benchmarks.systems.services import Services
 from cascade.errors import LinkLostError
-from cascade.roaming.cdrs import Authorization, Cdr, ReceiptStatus
+from cascade.roaming.cdrs import Authorization, Cdr, CdrReceipt, ReceiptStatus
+from cascade.roaming.model import Refusal
 from cascade.roaming.tokens import Token, TokenStatus, WhitelistChanged
 from nap.records import Mode
 from tests.nap.actors import cdr
@@ -60,6 +62,25 @@ async def test_a_cdr_comes_home(fleet: OperatorFleet) -> None:
     async with asyncio.timeout(10):
         assert await came.get() == sent
     await fleet["C2"].heartbeat()
+
+
+async def test_cdrs_come_home_together(fleet: OperatorFleet) -> None:
+    came: asyncio.Queue[Cdr] = asyncio.Queue()
+    fleet.on_cdr = came.put_nowait
+    await fleet["C1"].publish(tokens_of("T", 1))
+    known, unknown = (
+        cdr(id_tag=id_tag, authorization=Authorization.WHITELIST, authorization_reference=None)
+        for id_tag in (id_tag_of("T", 0), "U0")
+    )
+    later = known.model_copy(update={"cdr_id": uuid4()})
+    first, refused, second = await fleet["C2"].send_batch([known, unknown, later])
+    assert isinstance(refused, Refusal)
+    assert refused.code == "UnknownToken"
+    assert isinstance(first, CdrReceipt)
+    assert isinstance(second, CdrReceipt)
+    assert [first.digest, second.digest] == [known.digest(), later.digest()]
+    async with asyncio.timeout(10):
+        assert [await came.get(), await came.get()] == [known, later]
 
 
 async def test_who_cannot_link_leaves_nobody_linked(fleet: OperatorFleet) -> None:
