@@ -10,6 +10,7 @@ from urllib.parse import quote
 
 import structlog
 from websockets.asyncio.client import connect
+from websockets.datastructures import Headers
 from websockets.exceptions import InvalidStatus, WebSocketException
 from websockets.typing import Subprotocol
 
@@ -17,6 +18,22 @@ from cascade.errors import LinkLostError
 from cascade.sockets import ClientSocket
 
 log = structlog.get_logger()
+
+RETRY_AFTER_MAX_S = 300.0
+"""A server that wants to be left alone for longer is asked again then nevertheless."""
+
+
+class BusyError(LinkLostError):
+    """The server has too much to do to let us in.
+
+    Args:
+        url: whom we dialled.
+        retry_after_s: seconds after which we may come back.
+    """
+
+    def __init__(self, url: str, retry_after_s: float) -> None:
+        super().__init__(f"{url} lets nobody in for now: come back in {retry_after_s:g} s")
+        self.retry_after_s = retry_after_s
 
 
 def link_url(base: str, identity: str) -> str:
@@ -54,6 +71,7 @@ async def dial(
         open_timeout_s: seconds until the attempt is given up.
 
     Raises:
+        BusyError: the server asks to come back later.
         LinkLostError: it could not be opened; the text says why.
     """
     options: dict[str, Any] = {"ssl": tls} if tls else {}
@@ -71,6 +89,9 @@ async def dial(
         )
     except InvalidStatus as refused:
         status = refused.response.status_code
+        retry_after_s = _retry_after_s(refused.response.headers)
+        if status in {429, 503} and retry_after_s is not None:
+            raise BusyError(url, retry_after_s) from refused
         advice = ": check identity and credential" if status in {401, 403} else ""
         raise LinkLostError(f"{url} answered HTTP {status}{advice}") from refused
     except (OSError, TimeoutError, WebSocketException, ValueError) as error:
@@ -80,6 +101,17 @@ async def dial(
         await connection.close(1002)
         raise LinkLostError(f"{url} speaks none of {', '.join(subprotocols)}")
     return connection
+
+
+def _retry_after_s(headers: Headers) -> float | None:
+    """Retry-After in seconds; its other form, a date, needs clocks that agree (RFC 9110, section 10.2.3)."""
+    values = headers.get_all("Retry-After")
+    return min(float(values[0]), RETRY_AFTER_MAX_S) if values and values[0].isdecimal() else None
+
+
+def come_back_s(retry_after_s: float, rng: random.Random) -> float:
+    """Seconds to stay away when told `retry_after_s`: up to a quarter more, as others were told the same."""
+    return retry_after_s * rng.uniform(1.0, 1.25)
 
 
 def backoff(base_s: float, cap_s: float, rng: random.Random) -> Iterator[float]:
@@ -98,6 +130,8 @@ async def keep_linked(
 ) -> None:
     """Hold a link open for ever: dial, speak until it is lost, wait, dial again.
 
+    A server that is busy is left alone for as long as it asks for.
+
     Args:
         session: dials and speaks; raises LinkLostError if it could not dial, returns when the link is lost.
         name: whom we link to, for logs.
@@ -107,12 +141,15 @@ async def keep_linked(
     """
     waits = backoff(base_s, cap_s, rng)
     while True:
+        stay_away_s = 0.0
         try:
             await session()
             waits = backoff(base_s, cap_s, rng)
             reason = "lost"
         except LinkLostError as error:
             reason = str(error)
-        wait = next(waits)
+            if isinstance(error, BusyError):
+                stay_away_s = come_back_s(error.retry_after_s, rng)
+        wait = max(next(waits), stay_away_s)
         log.warning("relinking", to=name, because=reason, wait_s=round(wait, 3))
         await asyncio.sleep(wait)

@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import gc
 import http
 import re
 import ssl
@@ -16,11 +17,22 @@ from websockets.datastructures import Headers, MultipleValuesError
 from websockets.http11 import Request, Response
 from websockets.typing import Subprotocol
 
+from cascade.admission import Admission, CrowdedError
 from cascade.sockets import ServerSocket
 
 log = structlog.get_logger()
 
 NO_SUBPROTOCOL_CLOSE = 1002
+
+BACKLOG = 256
+"""Connections that the system keeps until they are accepted. The system of who comes when there are more tries
+again after a second: so the requests of thousands do not come in one turn of the event loop either."""
+
+OPEN_TIMEOUT_S = 10.0
+"""How long a handshake may take besides waiting in line."""
+
+FULL_COLLECTION_EVERY = 100
+"""Collections of the middle generation between two full ones; ten by default."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,10 +45,15 @@ class Knock:
     """User and password of HTTP Basic (OCPP 1.6 security profiles 1 and 2)."""
     bearer: str | None
     """The token of HTTP Bearer."""
+    remote: str | None = None
+    """The address that it comes from; behind a reverse proxy that of the proxy."""
 
 
 Gate = Callable[[Knock], Awaitable[bool]]
-"""Says before the upgrade whether a client may come in; if not, it gets a 401."""
+"""Says before the upgrade whether a client may come in; if not, it gets a 401.
+
+It may raise CrowdedError: then the client gets a 503, which says when to come back.
+"""
 
 Reception = Callable[[str, ServerSocket], Awaitable[None]]
 """Speaks with a client, by its identity, for as long as its socket is open."""
@@ -62,6 +79,12 @@ def _credentials(headers: Headers) -> tuple[tuple[str, str] | None, str | None]:
     return None, None
 
 
+def _knock(identity: str, connection: ServerConnection, request: Request) -> Knock:
+    basic, bearer = _credentials(request.headers)
+    address = connection.remote_address
+    return Knock(identity, basic, bearer, address and address[0])
+
+
 def _path(request: Request) -> str:
     return request.path.partition("?")[0]
 
@@ -76,6 +99,7 @@ class LinkServer:
         subprotocols: those spoken, the preferred first.
         max_size: the largest message taken, in bytes; a larger one closes the link with 1009.
         pages: plain HTTP pages by path.
+        admission: the pace at which clients come in; that of `Admission` by default.
     """
 
     def __init__(
@@ -87,6 +111,7 @@ class LinkServer:
         subprotocols: Sequence[str],
         max_size: int,
         pages: dict[str, Page] | None = None,
+        admission: Admission | None = None,
     ) -> None:
         self._path = re.compile(re.escape(prefix) + r"/([^/]+)/?")
         self._gate = gate
@@ -94,6 +119,7 @@ class LinkServer:
         self._subprotocols = [Subprotocol(name) for name in subprotocols]
         self._max_size = max_size
         self._pages = pages or {}
+        self._admission = admission or Admission()
         self._server: Server | None = None
 
     async def start(self, host: str, port: int, tls: ssl.SSLContext | None = None) -> None:
@@ -102,6 +128,8 @@ class LinkServer:
         Raises:
             OSError: the address cannot be had.
         """
+        # a full collection walks every link, and for 500 of them holds up all calls for tens of milliseconds
+        gc.set_threshold(*gc.get_threshold()[:2], FULL_COLLECTION_EVERY)
         options: dict[str, Any] = {"ssl": tls} if tls else {}
         self._server = await serve(
             self._speak,
@@ -111,6 +139,8 @@ class LinkServer:
             select_subprotocol=self._choose,
             compression=None,
             max_size=self._max_size,
+            open_timeout=self._admission.patience_s + OPEN_TIMEOUT_S,
+            backlog=BACKLOG,
             server_header=None,
             create_connection=ServerSocket,
             **options,
@@ -127,6 +157,7 @@ class LinkServer:
         """Close the door and every socket."""
         if self._server is not None:
             self._server.close()
+            self._admission.dissolve()
             await self._server.wait_closed()
 
     def _choose(self, _: ServerConnection, offered: Sequence[Subprotocol]) -> Subprotocol | None:
@@ -146,9 +177,15 @@ class LinkServer:
         identity = self._identity(request)
         if identity is None:
             return connection.respond(http.HTTPStatus.NOT_FOUND, "no such path\n")
-        basic, bearer = _credentials(request.headers)
-        if await self._gate(Knock(identity, basic, bearer)):
-            return None
+        try:
+            await self._admission.turn()
+            if await self._gate(_knock(identity, connection, request)):
+                return None
+        except CrowdedError as crowded:
+            log.info("upgrade_put_off", identity=identity[:64], retry_after_s=crowded.retry_after_s)
+            response = connection.respond(http.HTTPStatus.SERVICE_UNAVAILABLE, f"{crowded}\n")
+            response.headers["Retry-After"] = str(crowded.retry_after_s)
+            return response
         log.warning("upgrade_refused", identity=identity[:64], remote=str(connection.remote_address))
         response = connection.respond(http.HTTPStatus.UNAUTHORIZED, "wrong or missing credentials\n")
         response.headers["WWW-Authenticate"] = 'Basic realm="ocpp"'

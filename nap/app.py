@@ -8,6 +8,7 @@ import structlog
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
 
 from cascade import ocpp16
+from cascade.admission import Admission
 from cascade.errors import StoreError
 from cascade.link import LinkLimits
 from cascade.recorder import Recorder
@@ -91,6 +92,7 @@ class HubApp:
         self._distribution = Distribution(self.store, self._bus)
         self._forwarding = Forwarding(self.store, self._bus, self.metrics, utc_now)
         self.links = self._build_links(recorder)
+        started.push_async_callback(self.links.settle)
         for work in (recorder.run(), self._watch_store(), self._prune()):
             self._parts.append(asyncio.create_task(work))
             started.push_async_callback(_cancel, self._parts[-1])
@@ -103,6 +105,7 @@ class HubApp:
             subprotocols=(ocpp16.WINDOWED_SUBPROTOCOL, ocpp16.SUBPROTOCOL),
             max_size=settings.message_max_bytes,
             pages={"/health": health.page},
+            admission=Admission(pace=settings.admissions_per_s, patience_s=settings.admission_patience_s),
         )
         await server.start(settings.host, settings.port, tls)
         started.push_async_callback(server.stop)

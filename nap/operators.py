@@ -26,6 +26,9 @@ log = structlog.get_logger()
 TAKEN_OVER, DISABLED, GOING_AWAY = 4001, 4003, 1001
 """Close codes: ours, and the standard's (RFC 6455, section 7.4)."""
 
+NOTE_INTERVAL_S = 0.1
+"""Between two writings of standings: those that come meanwhile are written together."""
+
 
 def new_credential(hasher: PasswordHasher) -> tuple[str, str]:
     """A new credential of an operator, and the hash to keep of it."""
@@ -65,13 +68,23 @@ class OperatorLinks:
         self._clock = clock
         self._credentials = CredentialCheck()
         self._closing: set[asyncio.Task[None]] = set()
+        self._standings: dict[str, tuple[bool, datetime]] = {}
+        """Not yet written: who is linked or no more, and since when."""
+        self._noting: asyncio.Task[None] | None = None
+        self._writing = asyncio.Lock()
 
     async def admit(self, knock: Knock) -> bool:
-        """Check HTTP Basic credentials: the user is the operatorId of the path, the password its credential."""
+        """Check HTTP Basic credentials: the user is the operatorId of the path, the password its credential.
+
+        Raises:
+            CrowdedError: too many wait for their credentials to be checked.
+        """
         if knock.basic is None or knock.basic[0] != knock.identity:
             return False
         secret_hash = self._store.operators.secret_hash(knock.identity)
-        return await self._credentials.is_right(knock.identity, secret_hash, knock.basic[1])
+        return await self._credentials.is_right(
+            knock.identity, secret_hash, knock.basic[1], remote=knock.remote
+        )
 
     async def receive(self, operator_id: str, connection: ServerSocket) -> None:
         """Speak with an operator for as long as its socket is open."""
@@ -89,20 +102,48 @@ class OperatorLinks:
             self._close(replaced, TAKEN_OVER, "a newer link of this operator has taken over")
         log.info("operator_linked", operator=operator_id, subprotocol=connection.subprotocol)
         self._on_link(operator_id, True)
-        await self._note(operator_id, linked=True)
+        self._note(operator_id, linked=True)
         reason = await link.run()
         if self._links.detach(operator_id, link):
             self._metrics.links.dec()
             self._on_link(operator_id, False)
             log.info("operator_gone", operator=operator_id, because=reason)
-            await self._note(operator_id, linked=False)
+            self._note(operator_id, linked=False)
 
-    async def _note(self, operator_id: str, *, linked: bool) -> None:
+    def _note(self, operator_id: str, *, linked: bool) -> None:
         """Keep the standing that is shown to people; a link does not depend on it."""
-        try:
-            await self._store.operators.note_link(operator_id, linked=linked, now=self._clock())
-        except StoreError as error:
-            log.warning("standing_not_written", operator=operator_id, because=str(error))
+        self._standings[operator_id] = (linked, self._clock())
+        if self._noting is None:
+            self._noting = asyncio.create_task(self._note_together())
+
+    async def _note_together(self) -> None:
+        while self._standings:
+            async with self._writing:
+                await self._write_standings()
+            await asyncio.sleep(NOTE_INTERVAL_S)
+        self._noting = None
+
+    async def settle(self) -> None:
+        """Write down now who is linked."""
+        async with self._writing:
+            if self._noting is not None:
+                self._noting.cancel()
+                self._noting = None
+            await self._write_standings()
+
+    async def _write_standings(self) -> None:
+        """In one commit."""
+        standings, self._standings = self._standings, {}
+        writes = (
+            self._store.operators.note_link(operator_id, linked=linked, now=now)
+            for operator_id, (linked, now) in standings.items()
+        )
+        outcomes = await asyncio.gather(*writes, return_exceptions=True)
+        for operator_id, outcome in zip(standings, outcomes, strict=True):
+            if isinstance(outcome, StoreError):
+                log.warning("standing_not_written", operator=operator_id, because=str(outcome))
+            elif outcome is not None:
+                raise outcome
 
     def close_disabled(self) -> None:
         """Close the links of operators that have been disabled since they came."""

@@ -6,6 +6,8 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, PositiveFloat, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from cascade.admission import PACE, PATIENCE_S
+
 Port = Annotated[int, Field(ge=0, le=65535)]
 
 
@@ -33,6 +35,10 @@ class HubSettings(BaseSettings):
     """How long an operator may leave what is sent to it unread before its link is cut."""
     referral_lifetime_s: PositiveFloat = 900.0
     """How long a referral, its ticket and the peer link opened with it hold."""
+    admissions_per_s: PositiveFloat = PACE
+    """How many links come up a second at most; those that are up already are served in between."""
+    admission_patience_s: PositiveFloat = PATIENCE_S
+    """How long an operator waits in line for its link; who would wait longer is told when to come back."""
     poll_s: PositiveFloat = 0.2
     """How often changes that the command line made in the database are looked for."""
     record_interval_s: PositiveFloat = 0.1

@@ -102,7 +102,7 @@ async def _storm(
     await asyncio.sleep(STORM_AFTER_S)
     await fleet.drop()
     began = time.perf_counter()
-    await fleet.link_again(at_once=plan.operators)
+    await fleet.link_again()
     found.returned_s.append(time.perf_counter() - began)
     return await timing
 
@@ -154,7 +154,8 @@ def _findings(plan: Plan, found: Measured) -> Findings:
         about=(
             f"{plan.operators:,} operators, links in the runner, have been linked before, so the hub knows "
             "their credentials without argon2. They close their links, and all dial in the same moment; each "
-            "is back when its BootNotification has been answered. Beside them the drivers of an operator that "
+            "is back when its BootNotification has been answered; whom the hub tells to come back later does, "
+            "and counts until then. Beside them the drivers of an operator that "
             f"stays linked ask {plan.rate:g} times a second (scenario {SCENARIO}), in runs of "
             f"{plan.seconds:g} s, before and meanwhile; the storm lasts for a part of its run."
         ),

@@ -5,6 +5,7 @@ time on the machine of the hub: what is measured with them is not better than it
 """
 
 import asyncio
+import random
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -12,7 +13,7 @@ from itertools import islice
 from types import TracebackType
 from typing import Any, Self
 
-from cascade.client import basic, dial, link_url
+from cascade.client import BusyError, basic, come_back_s, dial, link_url
 from cascade.exchange import answering, ask
 from cascade.frames import CallResult, encode
 from cascade.link import Link, LinkLimits
@@ -266,13 +267,24 @@ class OperatorFleet:
         await self._close()
         self._operators.clear()
 
-    async def link_again(self, *, at_once: int) -> None:
-        """Link all operators, so many at a time.
+    async def link_again(self) -> None:
+        """Link all operators at once; those whom the hub asks to come back later do.
 
         Raises:
             CallFailed: one could not link.
         """
-        await self.link(self._credentials, at_once=at_once)
+        rng = random.Random()  # noqa: S311 - jitter, not a secret
+
+        async def come_back(operator_id: str, credential: str) -> None:
+            while True:
+                try:
+                    return await self._dial(operator_id, credential)
+                except BusyError as busy:
+                    await asyncio.sleep(come_back_s(busy.retry_after_s, rng))
+
+        async with asyncio.TaskGroup() as group:
+            for operator_id, credential in self._credentials.items():
+                group.create_task(come_back(operator_id, credential))
 
     async def link(self, credentials: Mapping[str, str], *, at_once: int = DIALS_AT_ONCE) -> None:
         """Link further operators, so many at a time.
@@ -284,17 +296,20 @@ class OperatorFleet:
 
         async def worker() -> None:
             for operator_id, credential in waiting:
-                self._operators[operator_id] = await LinkedOperator.dial(
-                    self._url,
-                    operator_id,
-                    credential,
-                    on_change=lambda who, message: self.on_change(who, message),  # noqa: PLW0108 - it is set later
-                    on_cdr=lambda cdr: self.on_cdr(cdr),  # noqa: PLW0108 - the same
-                )
+                await self._dial(operator_id, credential)
 
         async with asyncio.TaskGroup() as group:
             for _ in range(at_once):
                 group.create_task(worker())
+
+    async def _dial(self, operator_id: str, credential: str) -> None:
+        self._operators[operator_id] = await LinkedOperator.dial(
+            self._url,
+            operator_id,
+            credential,
+            on_change=lambda who, message: self.on_change(who, message),  # noqa: PLW0108 - it is set later
+            on_cdr=lambda cdr: self.on_cdr(cdr),  # noqa: PLW0108 - the same
+        )
 
     async def _close(self) -> None:
         await asyncio.gather(*(operator.close() for operator in self))

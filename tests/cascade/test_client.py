@@ -10,7 +10,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from websockets.asyncio.server import ServerConnection
 
-from cascade.client import backoff, basic, bearer, dial, keep_linked, link_url
+from cascade.client import (
+    RETRY_AFTER_MAX_S,
+    BusyError,
+    backoff,
+    basic,
+    bearer,
+    come_back_s,
+    dial,
+    keep_linked,
+    link_url,
+)
 from cascade.errors import LinkLostError
 from cascade.server import Knock, LinkServer
 from tests.conftest import LogLines
@@ -62,7 +72,7 @@ async def test_the_credential_and_the_preference_go_out(running_server: ServerFa
         authorization=basic("C1", "secret"),
     )
     assert connection.subprotocol == "nap1.ocpp1.6"
-    assert knocks == [Knock("C1", ("C1", "secret"), None)]
+    assert knocks == [Knock("C1", ("C1", "secret"), None, "127.0.0.1")]
     await connection.close()
 
 
@@ -109,6 +119,52 @@ async def test_a_server_of_another_kind_is_told() -> None:
     assert (await attempt(url)).startswith(f"{url} cannot be reached: ")
     server.close()
     await server.wait_closed()
+
+
+async def answered(*head: str) -> LinkLostError:
+    """What a dial fails with at a server that answers so."""
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write("\r\n".join([*head, "Content-Length: 0", "", ""]).encode())
+        writer.close()
+        await writer.wait_closed()
+
+    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    url = f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}/ocpp/C1"
+    with pytest.raises(LinkLostError) as caught:
+        await dial(url, subprotocols=["ocpp1.6"], max_size=1000)
+    server.close()
+    await server.wait_closed()
+    return caught.value
+
+
+@pytest.mark.parametrize("status", ["503 Service Unavailable", "429 Too Many Requests"])
+async def test_a_server_that_is_busy_says_when_to_come_back(status: str) -> None:
+    error = await answered(f"HTTP/1.1 {status}", "Retry-After: 30")
+    assert isinstance(error, BusyError)
+    assert error.retry_after_s == 30
+    assert str(error).endswith("/ocpp/C1 lets nobody in for now: come back in 30 s")
+
+
+async def test_nobody_is_kept_away_for_ever() -> None:
+    error = await answered("HTTP/1.1 503 Service Unavailable", "Retry-After: " + "9" * 400)
+    assert isinstance(error, BusyError)
+    assert error.retry_after_s == RETRY_AFTER_MAX_S
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        ("HTTP/1.1 503 Service Unavailable",),
+        ("HTTP/1.1 503 Service Unavailable", "Retry-After: Wed, 21 Oct 2026 07:28:00 GMT"),
+        ("HTTP/1.1 503 Service Unavailable", "Retry-After: -1"),
+        ("HTTP/1.1 503 Service Unavailable", "Retry-After:"),
+        ("HTTP/1.1 404 Not Found", "Retry-After: 30"),
+    ],
+)
+async def test_any_other_refusal_is_not_that(head: tuple[str, ...]) -> None:
+    assert not isinstance(await answered(*head), BusyError)
 
 
 @pytest.mark.parametrize(
@@ -175,6 +231,19 @@ async def test_a_session_that_was_up_starts_again_from_the_first_wait(logs: LogL
     assert [base <= wait <= 2 * base for base, wait in zip([0.005, 0.01, 0.02, 0.005], waits, strict=True)] == [
         True
     ] * 4
+
+
+async def test_a_busy_server_is_left_alone_for_as_long_as_it_asks_for(logs: LogLines) -> None:
+    busy = Sessions(BusyError("ws://hub", 0.05), BusyError("ws://hub", 0.0), None)
+    await kept_until_ended(busy, base_s=0.001, cap_s=0.002)
+    asked, own, _ = (line["wait_s"] for line in logs.named("relinking"))
+    assert 0.05 <= asked <= 0.0631
+    assert 0.001 <= own <= 0.002
+
+
+@given(retry_after_s=st.floats(0, 300), seed=st.integers())
+def test_nobody_comes_back_before_the_time(retry_after_s: float, seed: int) -> None:
+    assert retry_after_s <= come_back_s(retry_after_s, jitter(seed)) <= retry_after_s * 1.25
 
 
 async def test_what_is_no_lost_link_is_not_hidden() -> None:

@@ -12,7 +12,8 @@ from websockets.asyncio.server import ServerConnection
 from websockets.exceptions import ConnectionClosed
 from websockets.typing import Subprotocol
 
-from cascade.client import basic, bearer, dial, link_url
+from cascade.admission import Admission, CrowdedError
+from cascade.client import BusyError, basic, bearer, dial, link_url
 from cascade.errors import LinkLostError
 from cascade.server import Knock, LinkServer
 from tests.conftest import LogLines
@@ -143,7 +144,7 @@ async def test_the_identity_is_percent_decoded(running_server: ServerFactory, id
     server = await running_server(echo, gate=gate)
     connection = await dial(url(server, identity), subprotocols=["ocpp1.6"], max_size=1000)
     assert await connection.recv() == identity
-    assert knocks == [Knock(identity, None, None)]
+    assert knocks == [Knock(identity, None, None, "127.0.0.1")]
     await connection.close()
 
 
@@ -174,6 +175,99 @@ async def test_a_gate_that_fails_lets_nobody_in(running_server: ServerFactory) -
     server = await running_server(echo, gate=gate)
     with pytest.raises(LinkLostError, match="HTTP 500"):
         await dial(url(server), subprotocols=["ocpp1.6"], max_size=1000)
+
+
+# --- more at once than are let in -----------------------------------------------------------------------------
+
+
+class WatchedAdmission(Admission):
+    """Tells how many have come."""
+
+    def __init__(self, *, pace: float, patience_s: float) -> None:
+        super().__init__(pace=pace, patience_s=patience_s)
+        self._came = 0
+        self._news = asyncio.Condition()
+
+    async def turn(self) -> None:
+        async with self._news:
+            self._came += 1
+            self._news.notify_all()
+        await super().turn()
+
+    async def have_come(self, count: int) -> None:
+        async with asyncio.timeout(20), self._news:
+            await self._news.wait_for(lambda: self._came >= count)
+
+
+async def let_in(_: Knock) -> bool:
+    return True
+
+
+async def server_with(admission: Admission) -> LinkServer:
+    server = LinkServer(
+        prefix="/ocpp",
+        gate=let_in,
+        reception=echo,
+        subprotocols=["ocpp1.6"],
+        max_size=1000,
+        pages={"/health": lambda: (http.HTTPStatus.OK, "{}")},
+        admission=admission,
+    )
+    await server.start("127.0.0.1", 0)
+    return server
+
+
+async def test_all_who_dial_at_once_get_in() -> None:
+    server = await server_with(Admission(pace=500, patience_s=10))
+    dials = (dial(url(server, f"CP-{n}"), subprotocols=["ocpp1.6"], max_size=1000) for n in range(100))
+    connections = await asyncio.gather(*dials)
+    assert [await connection.recv() for connection in connections] == [f"CP-{n}" for n in range(100)]
+    await server.stop()
+
+
+async def test_who_is_in_is_served_while_hundreds_wait() -> None:
+    admission = WatchedAdmission(pace=0.001, patience_s=1e6)
+    server = await server_with(admission)
+    linked = await dial(url(server), subprotocols=["ocpp1.6"], max_size=1000)
+    waiting = [asyncio.create_task(http_get(server, b"/ocpp/CP-%d" % n)) for n in range(300)]
+    await admission.have_come(301)
+    assert await linked.recv() == "CP-1"
+    for n in range(10):
+        await linked.send(str(n))
+        assert await linked.recv() == str(n)
+    assert (await http_get(server, b"/health", upgrade=False)).status == 200
+    assert not any(knock.done() for knock in waiting)
+    stopping = asyncio.create_task(server.stop())
+    replies = await asyncio.gather(*waiting)
+    await stopping
+    assert {reply.status for reply in replies} == {503}
+
+
+async def test_who_finds_the_line_too_long_is_told_when_to_come_back(logs: LogLines) -> None:
+    admission = WatchedAdmission(pace=0.2, patience_s=12)
+    server = await server_with(admission)
+    waiting = [asyncio.create_task(http_get(server, b"/ocpp/CP-%d" % n)) for n in range(3)]
+    await admission.have_come(3)
+    reply = await http_get(server, b"/ocpp/late")
+    assert reply.status == 503
+    assert "Retry-After: 22\r\n" in reply.headers
+    assert reply.body == "too many at once: come back in 22 s\n"
+    put_off = await logs.event("upgrade_put_off")
+    assert (put_off["identity"], put_off["retry_after_s"]) == ("late", 22)
+    with pytest.raises(BusyError) as busy:
+        await dial(url(server), subprotocols=["ocpp1.6"], max_size=1000)
+    assert busy.value.retry_after_s == 32
+    await server.stop()
+    await asyncio.gather(*waiting)
+
+
+async def test_a_gate_may_put_off_too(running_server: ServerFactory) -> None:
+    async def gate(_: Knock) -> bool:
+        raise CrowdedError(7)
+
+    reply = await http_get(await running_server(echo, gate=gate), b"/ocpp/CP-1")
+    assert reply.status == 503
+    assert "Retry-After: 7\r\n" in reply.headers
 
 
 # --- the subprotocol ----------------------------------------------------------------------------------------

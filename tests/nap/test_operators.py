@@ -9,14 +9,15 @@ from argon2 import PasswordHasher
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
-from cascade.client import basic, dial, link_url
+from cascade.client import BusyError, basic, dial, link_url
 from cascade.errors import LinkLostError
 from cascade.frames import Call
 from cascade.ocpp16 import SUBPROTOCOL
 from nap.operators import DISABLED, GOING_AWAY, TAKEN_OVER, new_credential
 from nap.store.sqlite import SqliteStore
 from tests.conftest import LogLines
-from tests.nap.actors import NOW, SECRET, Partner, World, operator
+from tests.nap.actors import NOW, SECRET, SECRET_HASH, Partner, World, operator
+from tests.nap.conftest import StartHub
 
 
 async def http(world: World, path: str, authorization: str | None = None) -> str:
@@ -145,19 +146,87 @@ async def test_the_newest_link_takes_over(world: World, logs: LogLines) -> None:
     assert len(home_now.asked) == 1
     assert home_before.asked == []
     assert logs.named("operator_gone") == []
+    await world.app.links.settle()
     assert [s.linked for s in world.app.store.operators.standings()] == [True, True]
     assert world.app.metrics.links._value.get() == 2
 
 
 async def test_a_link_is_shown_while_it_lasts(world: World) -> None:
     partner = await world.link("C1")
+    await world.app.links.settle()
     (standing,) = world.app.store.operators.standings()
     assert standing.linked
     assert standing.link_changed_at is not None
     await world.unlink(partner)
-    await world.app.store.operators.change("C1")  # writes are done in order: the hub's comes before this one
+    await world.app.links.settle()
     (standing,) = world.app.store.operators.standings()
     assert not standing.linked
+
+
+async def test_standings_are_written_by_themselves_and_together(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written: asyncio.Queue[set[str]] = asyncio.Queue()
+    write = world.app.links._write_standings
+
+    async def watched() -> None:
+        names = set(world.app.links._standings)
+        await write()
+        written.put_nowait(names)
+
+    monkeypatch.setattr(world.app.links, "_write_standings", watched)
+    names = {f"C{n}" for n in range(5)}
+    await asyncio.gather(*(world.enter(name) for name in names))
+    await asyncio.gather(*(world.relink(Partner(name)) for name in names))
+    seen: set[str] = set()
+    async with asyncio.timeout(10):
+        while seen != names:
+            seen |= await written.get()
+    assert all(standing.linked for standing in world.app.store.operators.standings())
+
+
+async def test_a_hub_that_has_stopped_shows_nobody_as_linked(world: World) -> None:
+    await world.link("C1")
+    await world.stop()
+    store = await SqliteStore.open(world.settings.database, NOW)
+    (standing,) = store.operators.standings()
+    assert not standing.linked
+    assert standing.link_changed_at is not None
+    await store.close()
+    await world.start()
+
+
+async def test_hundreds_come_back_at_once_as_the_hub_asks_them_to(start_hub: StartHub) -> None:
+    world = await start_hub(admissions_per_s=200.0, admission_patience_s=0.1)
+    names = [f"C{n}" for n in range(100)]
+    entered = ((operator(name), SECRET_HASH) for name in names)
+    await world.app.store.operators.add(*entered, now=NOW)
+    told: list[float] = []
+
+    async def come(name: str) -> None:
+        while True:
+            try:
+                return await world.relink(Partner(name))
+            except BusyError as busy:
+                told.append(busy.retry_after_s)
+                await asyncio.sleep(busy.retry_after_s / 100)  # too early for most: they are told again
+
+    await asyncio.gather(*(come(name) for name in names))
+    assert told
+    assert set(world.app._bus.links()) == set(names)
+
+
+async def test_who_guesses_a_credential_does_not_keep_others_out(world: World) -> None:
+    await world.enter("C1")
+    await world.enter("C2")
+
+    async def guess(number: int) -> None:
+        with pytest.raises(LinkLostError, match=r"401|lets nobody in"):
+            await Partner("C1").dial(world.app.url, secret=f"guess {number}")
+
+    guesses = asyncio.gather(*(guess(number) for number in range(100)))
+    await world.relink(Partner("C2"))
+    await guesses
 
 
 async def test_an_operator_that_is_disabled_elsewhere_is_cut_off_and_kept_out(world: World) -> None:
