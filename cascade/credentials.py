@@ -36,10 +36,13 @@ class CredentialCheck:
     loop, and what it found is recognised by a keyed digest: thousands of known ones can come back at once, and
     a wrong one that is shown again and again costs nothing. Few may wait for it, fewer of one address (which
     many may share, behind a proxy), very few of one identity: who guesses keeps nobody else waiting for long.
+
+    Args:
+        hasher: that of the hashes; for an identity that has none it takes as long.
     """
 
-    def __init__(self) -> None:
-        self._hasher = PasswordHasher()
+    def __init__(self, hasher: PasswordHasher | None = None) -> None:
+        self._hasher = hasher or PasswordHasher()
         self._verified: dict[str, bytes] = {}
         self._wrong: dict[bytes, None] = {}
         self._threads = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="argon2", initializer=_give_way)

@@ -6,13 +6,11 @@ notices what they change within a moment.
 
 import json
 from collections.abc import Awaitable, Callable
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 from uuid import UUID
 
 import typer
-from argon2 import PasswordHasher
 
 from cascade.logs import set_up_logs
 from cascade.roaming.model import utc_text
@@ -78,8 +76,7 @@ def operator_add(
         Operator(operator_id=_operator_id(one), name=name or one, consents=consented, wants=wanted)
         for one in operator_ids
     ]
-    with ThreadPoolExecutor() as threads:  # argon2 lets go of the interpreter while it works
-        credentials = list(threads.map(new_credential, [PasswordHasher()] * len(operators)))
+    credentials = [new_credential() for _ in operators]
 
     async def add(store: Store) -> list[str]:
         hashes = (secret_hash for _, secret_hash in credentials)
@@ -161,7 +158,7 @@ def operator_agree(
 @operator_app.command("credential")
 def operator_credential(operator_id: str, database: DatabaseOption = None, as_json: JsonOption = False) -> None:
     """Give an operator a new credential; the old one opens no link any more, a link that is open stays."""
-    secret, secret_hash = new_credential(PasswordHasher())
+    secret, secret_hash = new_credential()
     standing = _change(
         operator_id, database, lambda operators: operators.change(operator_id, secret_hash=secret_hash)
     )

@@ -30,10 +30,17 @@ NOTE_INTERVAL_S = 0.1
 """Between two writings of standings: those that come meanwhile are written together."""
 
 
-def new_credential(hasher: PasswordHasher) -> tuple[str, str]:
+CREDENTIAL_BYTES = 24
+
+HASHER = PasswordHasher(time_cost=1, memory_cost=1024, parallelism=1)
+"""Verifies in a millisecond. The high costs are for passwords that people choose: they would make a random one
+no harder to guess, and hold up the operators when the hub has started anew."""
+
+
+def new_credential() -> tuple[str, str]:
     """A new credential of an operator, and the hash to keep of it."""
-    secret = secrets.token_urlsafe(24)
-    return secret, hasher.hash(secret)
+    secret = secrets.token_urlsafe(CREDENTIAL_BYTES)
+    return secret, HASHER.hash(secret)
 
 
 class OperatorLinks:
@@ -66,7 +73,7 @@ class OperatorLinks:
         self._trace = trace
         self._metrics = metrics
         self._clock = clock
-        self._credentials = CredentialCheck()
+        self._credentials = CredentialCheck(HASHER)
         self._closing: set[asyncio.Task[None]] = set()
         self._standings: dict[str, tuple[bool, datetime]] = {}
         """Not yet written: who is linked or no more, and since when."""

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Self
 
 import orjson
-from argon2 import PasswordHasher
 
 from benchmarks.systems.services import Service, Services
 from nap.app import open_store, utc_now
@@ -81,8 +80,7 @@ class HubProcess:
         Raises:
             ProcessFailedError: an id is taken.
         """
-        quick = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
-        credentials = {operator_id: new_credential(quick) for operator_id in operator_ids}
+        credentials = {operator_id: new_credential() for operator_id in operator_ids}
         entered = [
             (Operator(operator_id, operator_id, frozenset(Mode), tuple(wants)), secret_hash)
             for operator_id, (_, secret_hash) in credentials.items()

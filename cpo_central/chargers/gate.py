@@ -51,4 +51,6 @@ class ChargerGate:
             return True
         if knock.basic is None or knock.basic[0] != knock.identity:
             return False
-        return await self._credentials.is_right(knock.identity, secret_hash, knock.basic[1])
+        return await self._credentials.is_right(
+            knock.identity, secret_hash, knock.basic[1], remote=knock.remote
+        )

@@ -7,7 +7,6 @@ import subprocess
 import sys
 import uuid
 from collections.abc import Awaitable, Callable, Iterator
-from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -33,8 +32,6 @@ def database(tmp_path: Path, blank: bytes, monkeypatch: pytest.MonkeyPatch) -> P
     path = tmp_path / "hub.sqlite"
     path.write_bytes(blank)
     monkeypatch.setenv("NAP_DATABASE", str(path))
-    quick = partial(PasswordHasher, time_cost=1, memory_cost=8, parallelism=1)
-    monkeypatch.setattr(cli, "PasswordHasher", quick)
     return path
 
 
