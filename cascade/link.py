@@ -9,9 +9,11 @@ The link pumps a socket through a `CallLedger`. What it promises:
 - On a link with a window of 1 the peer's calls are handled in the order they came, even if the peer does
   not wait for answers; on a windowed link up to a window of them are handled at once.
 - A peer that sends more than may be handled or queued is not read until there is room again.
-- A call ends by its deadline, or at once when the link is lost; a peer that does not take what is sent to
-  it for `send_timeout_s` is cut off. (The keep-alive of `websockets` does not do that: it waits behind the
-  same full buffer.)
+- A call ends by its deadline, or at once when the link is lost.
+- A peer that hangs is cut off: one that does not take what is sent to it for `send_timeout_s`, and one that
+  owes an answer and shows no sign of life for less than twice as long, though the network takes what it is
+  sent. (The keep-alive of `websockets` does neither: it waits behind the same full buffer, and for long.)
+- A link that is closed gives and takes no answer more, and what the peer still says on it has no effect.
 - What is not a frame is logged and skipped, a CALL whose id can be read always gets an answer, and the link
   lives on.
 """
@@ -63,7 +65,7 @@ class LinkLimits:
     call_timeout_s: float = 10.0
     """How long a call waits for its answer, its place in the window included."""
     send_timeout_s: float = 5.0
-    """How long a peer may leave what is sent to it unread before it is cut off."""
+    """How long a peer may leave what is sent to it unread, or a ping unanswered, before it is cut off."""
 
 
 class Link:
@@ -98,6 +100,8 @@ class Link:
         self._ledger: CallLedger[Reply[Payload]] = CallLedger(self._window)
         self._expiry: asyncio.TimerHandle | None = None
         self._expiry_at = float("inf")
+        self._watching: asyncio.TimerHandle | None = None
+        self._silent_looks = 0
         self._id_prefix = secrets.token_hex(8)
         self._calls_made = 0
         self._tasks: set[asyncio.Task[None]] = set()
@@ -143,6 +147,7 @@ class Link:
         waiter: Reply[Payload] = Reply(self._loop)
         must_send = self._ledger.begin(call, waiter, deadline)
         self._expire_at(deadline)
+        self._watch()
         try:
             if must_send and not self._send_at_once(text):
                 self._spawn(self._transmit(call, text, waiter))
@@ -194,6 +199,28 @@ class Link:
         if following is not None:
             self._expire_at(following)
 
+    def _watch(self) -> None:
+        """While the peer owes us answers, look now and then whether it is there."""
+        if self._watching is None:
+            self._watching = self._loop.call_later(self._limits.send_timeout_s / 3, self._look)
+
+    def _look(self) -> None:
+        """After two looks without a sign of life ask for one; it may take three more, `send_timeout_s`."""
+        self._watching = None
+        if self._lost is not None or not len(self._ledger):
+            self._silent_looks = 0
+            return
+        self._silent_looks += 1
+        if self._silent_looks == 2:
+            self._connection.probe(self._hear)
+        elif self._silent_looks == 5:
+            self._cut_off("the peer owes answers and shows no sign of life")
+            return
+        self._watch()
+
+    def _hear(self) -> None:
+        self._silent_looks = 0
+
     # --- calls of the peer ----------------------------------------------------------------------------------
 
     async def run(self) -> str:
@@ -218,6 +245,9 @@ class Link:
         self._connection.deliver_to(self._receive if has_room else None)
 
     def _receive(self, message: str | bytes) -> None:
+        self._silent_looks = 0
+        if self._lost is not None:
+            return
         if isinstance(message, bytes):
             log.warning("frame_ignored", peer=self.peer, because="OCPP-J travels in text messages")
             return
@@ -243,8 +273,9 @@ class Link:
 
     def _release_calls(self) -> None:
         held, self._held = self._held or [], None
-        for call in held:
-            self._accept(call)
+        if self._lost is None:
+            for call in held:
+                self._accept(call)
 
     def _accept(self, call: Call) -> None:
         if self._held is not None:
@@ -334,6 +365,8 @@ class Link:
     # --- the socket -----------------------------------------------------------------------------------------
 
     async def _send(self, frame: Frame, text: bytes) -> None:
+        if self._lost is not None:
+            raise LinkLostError(self._lost)
         if not self._send_at_once(text):
             # `websockets` wants a task where it waits for a socket that is closing
             await self._loop.create_task(self._send_in_turn(frame, text))
@@ -341,7 +374,9 @@ class Link:
     async def _send_in_turn(self, frame: Frame, text: bytes) -> None:
         if self._trace.on:
             self._trace.sent(self.peer, frame)
-        alarm = self._loop.call_later(self._limits.send_timeout_s, self._cut_off)
+        alarm = self._loop.call_later(
+            self._limits.send_timeout_s, self._cut_off, "the peer does not read what is sent to it"
+        )
         try:
             await self._connection.send(text, text=True)
         except ConnectionClosed as closed:
@@ -353,9 +388,9 @@ class Link:
         """Send without waiting; False if that cannot be, or if the frame must be shown first."""
         return not self._trace.on and self._connection.send_at_once(text)
 
-    def _cut_off(self) -> None:
+    def _cut_off(self, because: str) -> None:
         if not self._connection.transport.is_closing():
-            log.warning("link_cut", peer=self.peer, because="the peer does not read what is sent to it")
+            log.warning("link_cut", peer=self.peer, because=because)
         self._connection.transport.abort()
 
     def _lose(self, reason: str) -> None:
@@ -386,11 +421,17 @@ class Link:
                     if self._tasks:
                         await asyncio.wait(self._tasks)
 
-    async def close(self, code: int = 1000, reason: str = "", *, grace_s: float = 0.0) -> None:
+    def close(self, code: int = 1000, reason: str = "", *, grace_s: float = 0.0) -> Coroutine[Any, Any, None]:
         """Close the socket, after what is being handled has been answered or `grace_s` has passed.
 
         Calls of ours that are still in flight fail before the peer is told: it may not be there any more.
+        Without a grace that is so when this returns; who awaits it waits for the socket, for a second at most.
         """
+        if not grace_s:
+            self._lose(reason or "closed by us")
+        return self._close(code, reason, grace_s)
+
+    async def _close(self, code: int, reason: str, grace_s: float) -> None:
         await self.finish(grace_s)
         self._lose(reason or "closed by us")
         await self._connection.close(code, reason)

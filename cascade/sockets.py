@@ -8,16 +8,20 @@ to be received, what is sent while the peer does not read.
 
 A socket that carries many calls at once may gather: in one turn of the event loop the first message goes out at
 once, those after it together, as each write to the kernel costs more than making the message.
+
+A socket closes within a second, whatever the peer does: `websockets` alone would wait for a peer that does not
+read until it has taken the close frame, and for one that is gone until it has answered it.
 """
 
 import asyncio
+import secrets
 from collections.abc import Callable
 from typing import Any
 
 from websockets.asyncio.client import ClientConnection
 from websockets.asyncio.connection import Connection
 from websockets.asyncio.server import ServerConnection
-from websockets.frames import Frame, Opcode
+from websockets.frames import CloseCode, Frame, Opcode
 from websockets.protocol import Event, State
 
 Receiver = Callable[[str | bytes], None]
@@ -25,6 +29,9 @@ Receiver = Callable[[str | bytes], None]
 
 READY_BELOW = 16_384
 """Bytes not yet taken by the socket below which a send does not wait (`websockets` waits from 32 KiB)."""
+
+CLOSE_WITHIN_S = 0.9
+"""How long a peer may take for the closing handshake before its connection is aborted."""
 
 
 class Socket(Connection):
@@ -64,6 +71,24 @@ class Socket(Connection):
                 self._receiver(text)
         else:
             super().process_event(event)
+
+    def probe(self, on_sign: Callable[[], None]) -> None:
+        """Ping the peer, without waiting even if it does not read; `on_sign` is called when it answers."""
+        if self.protocol.state is State.OPEN:
+            data = secrets.token_bytes(4)
+            pong: asyncio.Future[float] = self.loop.create_future()
+            pong.add_done_callback(lambda pong: None if pong.cancelled() or pong.exception() else on_sign())
+            self.pending_pings[data] = (pong, self.loop.time())
+            self.protocol.send_ping(data)
+            self.send_data()
+
+    async def close(self, code: CloseCode | int = CloseCode.NORMAL_CLOSURE, reason: str = "") -> None:
+        """Close, with the handshake if the peer takes part in it."""
+        alarm = self.loop.call_later(CLOSE_WITHIN_S, self.transport.abort)
+        try:
+            await super().close(code, reason)
+        finally:
+            alarm.cancel()
 
     def gather(self) -> None:
         """From now on write what is sent in one turn of the event loop together, apart from the first."""

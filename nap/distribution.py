@@ -1,8 +1,9 @@
 """Whitelist distribution: pushing changes to the operators that hold a replica (scenario 1).
 
-An operator joins by pulling. From then on each change is pushed to it, in pages, in order. If an answer shows
-that its replica is elsewhere, or no answer comes, it is left alone until it pulls again: the next link, or the
-replica itself, sees to that.
+An operator joins by pulling. From then on each change is pushed to it, in pages, in order; what it does not
+answer is pushed again. If an answer shows that its replica is elsewhere it is left alone until it pulls again,
+which it knows that it has to. Who could not know, as its list is no more, is told by a change that leads to
+version 0.
 """
 
 import asyncio
@@ -17,6 +18,9 @@ from nap.records import Mode
 from nap.store.port import Store
 
 log = structlog.get_logger()
+
+RETRY_S = 5.0
+"""How long a linked operator that did not answer a push is left alone."""
 
 
 @dataclass(slots=True)
@@ -42,9 +46,8 @@ class Distribution:
         page = self._store.tokens.whitelist_page(
             visited, epoch=message.epoch, version=message.version, limit=message.limit
         )
-        if page.more:
-            self.forget(visited)
-        else:
+        self.forget(visited)
+        if not page.more:
             self._replicas[visited] = _Replica(page.epoch, page.version, page.version)
         return page
 
@@ -55,40 +58,51 @@ class Distribution:
             replica.pushing.cancel()
 
     def wake(self) -> None:
-        """Tokens may have changed: push to every replica that is behind."""
-        _, version = self._store.tokens.version()
+        """Tokens or agreements may have changed: push to every replica that is behind, or to be no more."""
+        newest = self._store.tokens.version()
         for visited, replica in self._replicas.items():
-            if replica.scanned < version and replica.pushing is None:
+            is_behind = (replica.epoch, replica.scanned) != newest or not self._is_wanted(visited)
+            if is_behind and replica.pushing is None:
                 replica.pushing = asyncio.create_task(self._push(visited, replica))
 
+    def _is_wanted(self, visited: str) -> bool:
+        operator = self._store.operators.get(visited)
+        return operator is not None and Mode.WHITELIST in operator.wants
+
     async def _push(self, visited: str, replica: _Replica) -> None:
+        """Tell an operator what is new until there is nothing, or it must pull."""
         try:
-            while self._replicas.get(visited) is replica and await self._push_page(visited, replica):
-                pass
-        except (CallFailed, RoamingRefused) as error:
-            log.warning("whitelist_push_failed", visited=visited, because=str(error))
-            self._replicas.pop(visited, None)
+            while news := self._news(visited, replica):
+                if not await self._tell(visited, replica, news):
+                    del self._replicas[visited]
+                    return
+        except RoamingRefused as refused:
+            log.warning("whitelist_push_refused", visited=visited, because=str(refused))
+            del self._replicas[visited]
         finally:
             replica.pushing = None
 
-    async def _push_page(self, visited: str, replica: _Replica) -> bool:
-        """Push the next page; False if there was nothing, or the replica is elsewhere."""
-        operator = self._store.operators.get(visited)
+    def _news(self, visited: str, replica: _Replica) -> WhitelistChanged | None:
+        """The next page of what the operator does not have; None if it has all."""
         page = self._store.tokens.whitelist_page(
             visited, epoch=replica.epoch, version=replica.scanned, limit=PAGE_MAX
         )
-        if operator is None or Mode.WHITELIST not in operator.wants or page.epoch != replica.epoch:
-            self._replicas.pop(visited, None)
-            return False
-        if not page.changes:
-            replica.scanned = page.version
-            return False
-        message = WhitelistChanged(
-            epoch=page.epoch, from_version=replica.applied, to_version=page.version, changes=page.changes
-        )
-        applied = await self._bus.ask(visited, message, WhitelistApplied)
-        if (applied.epoch, applied.version) != (page.epoch, page.version):
-            self._replicas.pop(visited, None)
-            return False
-        replica.applied = replica.scanned = page.version
-        return True
+        if not self._is_wanted(visited) or page.epoch != replica.epoch:
+            return WhitelistChanged(epoch=page.epoch, from_version=0, to_version=0, changes=())
+        if page.changes:
+            return WhitelistChanged(
+                epoch=page.epoch, from_version=replica.applied, to_version=page.version, changes=page.changes
+            )
+        replica.scanned = page.version
+        return None
+
+    async def _tell(self, visited: str, replica: _Replica, news: WhitelistChanged) -> bool:
+        """Whether it may be told more; it may not if it is elsewhere now than where the news lead."""
+        try:
+            applied = await self._bus.ask(visited, news, WhitelistApplied)
+        except CallFailed as error:
+            log.warning("whitelist_push_failed", visited=visited, because=str(error))
+            await asyncio.sleep(RETRY_S)
+            return True
+        replica.applied = replica.scanned = news.to_version
+        return bool(news.changes) and (applied.epoch, applied.version) == (news.epoch, news.to_version)

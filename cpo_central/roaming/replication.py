@@ -4,6 +4,7 @@ import asyncio
 
 import structlog
 
+from cascade.errors import RoamingRefused, StoreError
 from cascade.exchange import ask
 from cascade.link import Link
 from cascade.roaming.tokens import PullWhitelist, WhitelistApplied, WhitelistChanged, WhitelistPage
@@ -24,10 +25,19 @@ class Replication:
         """Ask the hub until it has no more changes; each page while the one before it is written.
 
         Raises:
-            RoamingRefused: the hub does not give us a list.
+            RoamingRefused: the hub does not give us a list; if that is not agreed upon, ours is forgotten.
             CallFailed: no answer came; what was pulled of the list in use is kept.
+            StoreError: a page could not be written; likewise.
         """
         self.behind.clear()
+        try:
+            await self._pull(link)
+        except RoamingRefused as refused:
+            if refused.code == "NotAgreed":
+                await self._whitelist.replace(ListVersion(0, 0))
+            raise
+
+    async def _pull(self, link: Link) -> None:
         asked, changes = self._whitelist.current, 0
         asking = _ask(link, asked)
         try:
@@ -62,11 +72,20 @@ class Replication:
         return True
 
     async def changed(self, push: WhitelistChanged) -> WhitelistApplied:
-        """Apply what the hub pushes, if it continues what we have; if not, we pull."""
+        """Apply what the hub pushes, if it continues what we have; if not, we pull.
+
+        Raises:
+            StoreError: it could not be written; we pull.
+        """
         start = ListVersion(push.epoch, push.from_version)
-        if start == self._whitelist.current and await self._whitelist.apply(
-            start, push.to_version, push.changes
-        ):
+        try:
+            applied = start == self._whitelist.current and await self._whitelist.apply(
+                start, push.to_version, push.changes
+            )
+        except StoreError:
+            self.behind.set()
+            raise
+        if applied:
             log.info(
                 "whitelist", epoch=push.epoch, version=push.to_version, changes=len(push.changes), how="push"
             )

@@ -208,3 +208,17 @@ async def test_no_more_is_gathered_than_a_socket_takes(ends: MakeEnds) -> None:
     await both.client.send("the last")
     await both.until(sent + 1)
     assert both.got[-1] == "the last"
+
+
+async def test_a_peer_that_is_there_answers_a_probe(ends: MakeEnds) -> None:
+    both = await ends()
+    sign = asyncio.Event()
+    both.server.probe(sign.set)
+    async with asyncio.timeout(10):
+        await sign.wait()
+    sign.clear()
+    both.server.probe(sign.set)
+    both.server.transport.abort()
+    await both.server.wait_closed()
+    both.server.probe(sign.set)
+    assert not sign.is_set()

@@ -1,13 +1,21 @@
 import asyncio
 
+import pytest
+
 from cascade.errors import RoamingRefused
 from cascade.roaming.tokens import Token, TokenStatus, WhitelistApplied, WhitelistChanged
+from nap import distribution
 from nap.records import Mode
 from nap.store.sqlite import SqliteStore
 from tests.conftest import LogLines
 from tests.nap.actors import NOW, Partner, World
+from tests.nap.conftest import StartHub
 
 AB1, AB2 = Token(id_tag="AB1"), Token(id_tag="AB2")
+
+
+async def apply(message: WhitelistChanged) -> WhitelistApplied:
+    return WhitelistApplied(epoch=message.epoch, version=message.to_version)
 
 
 async def pushes(partner: Partner) -> int:
@@ -137,7 +145,7 @@ async def test_a_replica_that_refuses_is_left_alone_and_the_others_go_on(world: 
     await bad.pull()
     await good.pull()
     first = await home.publish(AB1)
-    failed = await logs.event("whitelist_push_failed")
+    failed = await logs.event("whitelist_push_refused")
     assert (failed["visited"], failed["because"]) == ("C2", "Full: no room")
     await good.next(WhitelistChanged)
     await home.publish(AB2, full=False, base_version=first.version)
@@ -145,23 +153,78 @@ async def test_a_replica_that_refuses_is_left_alone_and_the_others_go_on(world: 
     assert await pushes(bad) == 1
 
 
-async def test_a_new_epoch_ends_pushing_until_the_replica_starts_over(world: World) -> None:
+async def test_a_new_epoch_has_the_replica_start_over(world: World) -> None:
     home, visited = await world.link("C1"), await world.link("C2")
     await home.publish(AB1)
     page = await visited.pull()
     epoch = await world.app.store.tokens.begin_epoch(NOW)
+    world.app._distribution.wake()
+    told = await visited.next(WhitelistChanged)
+    assert (told.epoch, told.from_version, told.to_version, told.changes) == (epoch, 0, 0, ())
     await home.publish(AB1, AB2)
-    assert await pushes(visited) == 0
+    assert await pushes(visited) == 1
     again = await visited.pull(page.epoch, page.version)
     assert (again.epoch, again.changes) == (epoch, (AB1, AB2))
 
 
-async def test_who_no_longer_wants_the_whitelist_is_not_pushed_to(world: World) -> None:
+async def test_who_no_longer_wants_the_whitelist_is_told_to_ask_and_then_no_more(world: World) -> None:
     home, visited = await world.link("C1"), await world.link("C2")
-    await visited.pull()
+    page = await visited.pull()
     await world.app.store.operators.change("C2", wants=(Mode.HUB,))
-    await home.publish(AB1)
-    assert await pushes(visited) == 0
+    published = await home.publish(AB1)
+    told = await visited.next(WhitelistChanged)
+    assert (told.epoch, told.from_version, told.to_version, told.changes) == (page.epoch, 0, 0, ())
+    await home.publish(AB2, full=False, base_version=published.version)
+    assert await pushes(visited) == 1
+
+
+@pytest.mark.parametrize("silent", [True, False], ids=["no answer", "an error"])
+async def test_a_replica_that_does_not_answer_is_told_again(
+    start_hub: StartHub, logs: LogLines, monkeypatch: pytest.MonkeyPatch, *, silent: bool
+) -> None:
+    monkeypatch.setattr(distribution, "RETRY_S", 0.01)
+    world = await start_hub(call_timeout_s=0.2)
+    answered = asyncio.Event()
+
+    async def fail_once(message: WhitelistChanged) -> WhitelistApplied:
+        if not answered.is_set():
+            answered.set()
+            if silent:
+                await asyncio.Event().wait()
+            raise LookupError("its disk is full")
+        return await apply(message)
+
+    home, visited = await world.link("C1"), await world.link("C2")
+    page = await visited.pull()
+    visited.answers[WhitelistChanged] = fail_once
+    first = await home.publish(AB1)
+    failed = await visited.next(WhitelistChanged)
+    assert (await logs.event("whitelist_push_failed"))["visited"] == "C2"
+    assert await visited.next(WhitelistChanged) == failed
+    assert failed.from_version == page.version
+    await home.publish(AB2, full=False, base_version=first.version)
+    assert (await visited.next(WhitelistChanged)).from_version == first.version
+
+
+async def test_the_answer_to_a_push_is_not_for_the_replica_that_has_pulled_since(world: World) -> None:
+    may_answer = asyncio.Event()
+
+    async def stay(message: WhitelistChanged) -> WhitelistApplied:
+        await may_answer.wait()
+        return WhitelistApplied(epoch=message.epoch, version=0)
+
+    home, visited = await world.link("C1"), await world.link("C2")
+    page = await visited.pull()
+    visited.answers[WhitelistChanged] = stay
+    first = await home.publish(AB1)
+    await visited.next(WhitelistChanged)
+    assert (await visited.pull(page.epoch, page.version)).changes == (AB1,)
+    may_answer.set()
+    await visited.settle()
+    visited.answers[WhitelistChanged] = apply
+    await home.publish(AB2, full=False, base_version=first.version)
+    pushed = await visited.next(WhitelistChanged)
+    assert (pushed.from_version, pushed.changes) == (first.version, (AB2,))
 
 
 async def test_a_lost_link_ends_pushing_and_the_next_one_pulls_on(world: World, logs: LogLines) -> None:

@@ -470,6 +470,42 @@ async def test_a_list_of_which_a_page_was_not_written_is_pulled_again(
     assert [await status(cp, f"HOME000{number}") for number in (1, 2)] == ["Accepted"] * 2
 
 
+async def test_a_push_that_could_not_be_written_is_pulled(
+    start: Start, hub: Hub, logs: LogLines, charger: Connect
+) -> None:
+    hub.pages = [page(version=1)]
+    central = await start(hub=hub, modes=("whitelist",))
+    await logs.event("whitelist")
+    hub.pages = [page(Token(id_tag="HOME0001"), version=2)]
+    central._database._writer.execute("PRAGMA query_only=ON")
+    with pytest.raises(PeerError):
+        await hub.ask("C2", push(Token(id_tag="HOME0001"), start=1, end=2), WhitelistApplied)
+    central._database._writer.execute("PRAGMA query_only=OFF")
+    await told(logs, "whitelist", 2)
+    assert await status(await charger(central), "HOME0001") == "Accepted"
+
+
+async def test_a_list_that_is_no_longer_ours_to_use_is_forgotten(
+    start: Start, hub: Hub, logs: LogLines, charger: Connect
+) -> None:
+    hub.pages = [page(Token(id_tag="HOME0001"), version=1)]
+    central = await start(hub=hub, modes=("whitelist",))
+    await logs.event("whitelist")
+
+    async def refuse(_: str, __: PullWhitelist) -> WhitelistPage:
+        raise RoamingRefused("NotAgreed", "whitelist is not among your modes")
+
+    hub.roaming_answers[PullWhitelist] = refuse
+    await hub.ask("C2", push(start=0, end=0), WhitelistApplied)  # makes it pull
+    await logs.event("hub_refused")
+    cp = await charger(central)
+    assert await status(cp, "HOME0001") == "Invalid"
+    hub.roaming_answers.clear()
+    await hub.ask("C2", push(start=0, end=9), WhitelistApplied)
+    await told(logs, "whitelist", 2)
+    assert await status(cp, "HOME0001") == "Accepted"
+
+
 async def test_a_hub_whose_pages_lead_nowhere_is_not_asked_for_ever(
     start: Start, hub: Hub, logs: LogLines
 ) -> None:
