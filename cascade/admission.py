@@ -76,13 +76,16 @@ class Admission:
         self._let_in_since = 0
         """How many came in since there was nobody in line."""
         self._put_off = PutOff()
+        self._is_dissolved = False
 
     async def turn(self) -> None:
         """Wait for our turn.
 
         Raises:
-            CrowdedError: the line is too long, or has been dissolved meanwhile.
+            CrowdedError: the line is too long, or dissolved.
         """
+        if self._is_dissolved:
+            raise CrowdedError(1)
         loop = asyncio.get_running_loop()
         now = loop.time()
         if not self._line and self._next_at <= now:
@@ -98,7 +101,8 @@ class Admission:
         await place
 
     def dissolve(self) -> None:
-        """Send away everybody in line."""
+        """Send away everybody in line, and who comes from now on."""
+        self._is_dissolved = True
         for place in self._line:
             if not place.done():
                 place.set_exception(CrowdedError(1))

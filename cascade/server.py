@@ -2,7 +2,6 @@
 
 import asyncio
 import base64
-import gc
 import http
 import re
 import ssl
@@ -10,6 +9,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote
+from weakref import WeakSet
 
 import structlog
 from websockets.asyncio.server import Server, ServerConnection, serve
@@ -30,9 +30,6 @@ again after a second: so the requests of thousands do not come in one turn of th
 
 OPEN_TIMEOUT_S = 10.0
 """How long a handshake may take besides waiting in line."""
-
-FULL_COLLECTION_EVERY = 100
-"""Collections of the middle generation between two full ones; ten by default."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +118,7 @@ class LinkServer:
         self._pages = pages or {}
         self._admission = admission or Admission()
         self._server: Server | None = None
+        self._opening: WeakSet[ServerSocket] = WeakSet()
 
     async def start(self, host: str, port: int, tls: ssl.SSLContext | None = None) -> None:
         """Begin to listen; port 0 takes a free one.
@@ -128,8 +126,6 @@ class LinkServer:
         Raises:
             OSError: the address cannot be had.
         """
-        # a full collection walks every link, and for 500 of them holds up all calls for tens of milliseconds
-        gc.set_threshold(*gc.get_threshold()[:2], FULL_COLLECTION_EVERY)
         options: dict[str, Any] = {"ssl": tls} if tls else {}
         self._server = await serve(
             self._speak,
@@ -142,7 +138,7 @@ class LinkServer:
             open_timeout=self._admission.patience_s + OPEN_TIMEOUT_S,
             backlog=BACKLOG,
             server_header=None,
-            create_connection=ServerSocket,
+            create_connection=self._open,  # type: ignore[arg-type] # it is called, not inherited from
             **options,
         )
 
@@ -153,12 +149,25 @@ class LinkServer:
         port: int = next(iter(self._server.sockets)).getsockname()[1]
         return port
 
+    def drain(self) -> None:
+        """Let nobody in any more; who dials is told to come back, and pages are shown."""
+        self._admission.dissolve()
+
     async def stop(self) -> None:
         """Close the door and every socket."""
         if self._server is not None:
+            self.drain()
             self._server.close()
-            self._admission.dissolve()
+            for connection in self._opening:
+                # what is asked for may never come; without a transport even TLS is not up
+                if connection.request is None and hasattr(connection, "transport"):
+                    connection.transport.abort()
             await self._server.wait_closed()
+
+    def _open(self, *options: Any, **more: Any) -> ServerSocket:  # noqa: ANN401 - those of the library's
+        connection = ServerSocket(*options, **more)
+        self._opening.add(connection)
+        return connection
 
     def _choose(self, _: ServerConnection, offered: Sequence[Subprotocol]) -> Subprotocol | None:
         return next((name for name in self._subprotocols if name in offered), None)
@@ -196,6 +205,7 @@ class LinkServer:
         identity = self._identity(connection.request)
         assert identity is not None, "admitted by its path"
         assert isinstance(connection, ServerSocket), "created so"
+        self._opening.discard(connection)
         if connection.subprotocol is None:
             # OCPP-J 1.6, section 3.1.1: complete the handshake without a subprotocol, then close
             log.warning("no_common_subprotocol", identity=identity)

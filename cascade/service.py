@@ -21,6 +21,9 @@ T = TypeVar("T")
 
 EXIT_FAILED, EXIT_MISCONFIGURED = 1, 2
 
+FULL_COLLECTION_EVERY = 100
+"""Collections of the middle generation of garbage between two full ones; ten by default."""
+
 
 class Service(Protocol):
     """What runs as a process."""
@@ -52,9 +55,10 @@ async def until_stopped(service: Service) -> None:
     loop.add_signal_handler(signal.SIGINT, told.set)
     loop.add_signal_handler(signal.SIGUSR1, service.trace.switch)
     await service.start()
-    # what is there by now stays: a collection that walked it would hold up a driver for tens of milliseconds
+    # a collection that walks what stays, or every link, holds up drivers for tens of milliseconds
     gc.collect()
     gc.freeze()
+    gc.set_threshold(*gc.get_threshold()[:2], FULL_COLLECTION_EVERY)
     waiting = [asyncio.create_task(told.wait()), asyncio.create_task(service.broken())]
     try:
         ended, _ = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)

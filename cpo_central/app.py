@@ -247,8 +247,11 @@ class Central:
         log.info("stopping")
         self._events.close()
         # commands that wait for a charger's answer end with its link
-        await asyncio.gather(self.chargers.stop(GRACE_S), *([] if self._rest is None else [self._rest.stop()]))
-        await self._peer_server.stop(GRACE_S)
+        await asyncio.gather(
+            self.chargers.stop(GRACE_S),
+            self._peer_server.stop(GRACE_S),
+            *([] if self._rest is None else [self._rest.stop()]),
+        )
         for task in self._tasks:
             task.cancel()
         for outcome in await asyncio.gather(*self._tasks, return_exceptions=True):

@@ -110,6 +110,7 @@ class HubApp:
         await server.start(settings.host, settings.port, tls)
         started.push_async_callback(server.stop)
         started.push_async_callback(self.links.drain, settings.drain_grace_s)
+        started.callback(server.drain)
         started.callback(health.drain)
         self.url = f"{'wss' if tls else 'ws'}://{settings.host}:{server.port}/ocpp"
         log.info("listening", url=self.url, database=str(settings.database))

@@ -26,6 +26,9 @@ log = structlog.get_logger()
 TAKEN_OVER, DISABLED, GOING_AWAY = 4001, 4003, 1001
 """Close codes: ours, and the standard's (RFC 6455, section 7.4)."""
 
+LAST_WORDS_S = 0.5
+"""How long what was asked in the last moment of a drain may still take."""
+
 NOTE_INTERVAL_S = 0.1
 """Between two writings of standings: those that come meanwhile are written together."""
 
@@ -163,8 +166,11 @@ class OperatorLinks:
         """Let what is in work be answered, for `grace_s` at most, then close every link."""
         # all links stay until each has answered: what is asked on one may be redirected to another
         await asyncio.gather(*(link.finish(grace_s) for link in self._links.links().values()))
-        links = self._links.links().values()
-        await asyncio.gather(*(link.close(GOING_AWAY, "the hub is stopping") for link in links), *self._closing)
+        closing = [
+            link.close(GOING_AWAY, "the hub is stopping", grace_s=LAST_WORDS_S)
+            for link in self._links.links().values()
+        ]
+        await asyncio.gather(*closing, *self._closing)
 
     def _close(self, link: Link, code: int, reason: str) -> None:
         task = asyncio.create_task(link.close(code, reason))

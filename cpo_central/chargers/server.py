@@ -96,6 +96,7 @@ class ChargerServer:
     async def stop(self, grace_s: float) -> None:
         """Answer what is being asked, for `grace_s` at most, and close."""
         self._stopping = True
+        self._server.drain()
         await asyncio.gather(*(seat.link.close(1001, grace_s=grace_s) for seat in self._seats.values()))
         await self._server.stop()
         await asyncio.gather(*self._background)

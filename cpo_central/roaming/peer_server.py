@@ -79,6 +79,7 @@ class PeerServer:
 
     async def stop(self, grace_s: float) -> None:
         """Answer what is being asked, for `grace_s` at most, and close."""
+        self._server.drain()
         await asyncio.gather(*(link.close(1001, grace_s=grace_s) for link in self._links))
         await self._server.stop()
 

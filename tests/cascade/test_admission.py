@@ -87,6 +87,8 @@ async def test_a_line_that_is_dissolved_sends_everybody_away() -> None:
     outcomes = await asyncio.gather(*line, return_exceptions=True)
     assert isinstance(outcomes.pop(3), asyncio.CancelledError)
     assert {str(outcome) for outcome in outcomes} == {"too many at once: come back in 1 s"}
+    with pytest.raises(CrowdedError):
+        await admission.turn()
 
 
 @given(

@@ -3,6 +3,7 @@ import base64
 import http
 import ssl
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -362,6 +363,33 @@ async def test_stop_closes_the_door_and_every_socket(running_server: ServerFacto
     assert closed.value.rcvd.code == 1001
     with pytest.raises(LinkLostError, match="cannot be reached"):
         await dial(address, subprotocols=["ocpp1.6"], max_size=1000)
+
+
+async def test_a_server_that_drains_lets_nobody_in_and_serves_who_is(running_server: ServerFactory) -> None:
+    pages = {"/health": lambda: (http.HTTPStatus.SERVICE_UNAVAILABLE, "{}")}
+    server = await running_server(echo, pages=pages)
+    inside = await dial(url(server), subprotocols=("ocpp1.6",), max_size=100)
+    assert await inside.recv() == "CP-1"
+    server.drain()
+    with pytest.raises(BusyError):
+        await dial(url(server, "CP-2"), subprotocols=("ocpp1.6",), max_size=100)
+    assert (await http_get(server, b"/health", upgrade=False)).body == "{}"
+    await inside.send("still here")
+    assert await inside.recv() == "still here"
+    await inside.close()
+
+
+async def test_who_connects_and_never_asks_does_not_hold_up_the_end(running_server: ServerFactory) -> None:
+    server = await running_server(echo)
+    reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+    writer.write(b"GET /ocpp/CP-1 HT")
+    other = await dial(url(server), subprotocols=("ocpp1.6",), max_size=100)  # accepted after it
+    await other.close()
+    async with asyncio.timeout(5):
+        await server.stop()
+        with suppress(ConnectionResetError):
+            assert await reader.read() == b""
+    writer.close()
 
 
 async def test_stop_before_start_is_no_error() -> None:
