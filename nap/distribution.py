@@ -23,6 +23,10 @@ RETRY_S = 5.0
 """How long a linked operator that did not answer a push is left alone."""
 
 
+NO_EPOCH = 0
+"""That of a list which is not there yet; an epoch is made of the time."""
+
+
 @dataclass(slots=True)
 class _Replica:
     epoch: int
@@ -40,9 +44,21 @@ class Distribution:
         self._store = store
         self._bus = bus
         self._replicas: dict[str, _Replica] = {}
+        self._refused: set[str] = set()
+        """Who has asked for the list, and has not agreed to get it."""
 
     def pull(self, visited: str, message: PullWhitelist) -> WhitelistPage:
-        """Answer one page; with the last page the operator joins."""
+        """Answer one page; with the last page the operator joins.
+
+        Raises:
+            RoamingRefused: the list is not among what the operator has agreed to get; if that changes while
+                it is linked, it is told to ask again.
+        """
+        if not self._is_wanted(visited):
+            self._refused.add(visited)
+            raise RoamingRefused(
+                "NotAgreed", "whitelist is not among the modes of your agreement: ask the hub's operator"
+            )
         page = self._store.tokens.whitelist_page(
             visited, epoch=message.epoch, version=message.version, limit=message.limit
         )
@@ -53,12 +69,16 @@ class Distribution:
 
     def forget(self, visited: str) -> None:
         """The operator's link is gone, or it starts over."""
+        self._refused.discard(visited)
         replica = self._replicas.pop(visited, None)
         if replica is not None and replica.pushing is not None:
             replica.pushing.cancel()
 
     def wake(self) -> None:
         """Tokens or agreements may have changed: push to every replica that is behind, or to be no more."""
+        for visited in [refused for refused in self._refused if self._is_wanted(refused)]:
+            self._refused.discard(visited)
+            self._replicas[visited] = _Replica(NO_EPOCH, 0, 0)
         newest = self._store.tokens.version()
         for visited, replica in self._replicas.items():
             is_behind = (replica.epoch, replica.scanned) != newest or not self._is_wanted(visited)

@@ -29,7 +29,6 @@ from nap.forwarding import Forwarding
 from nap.records import (
     AuthorizationRecord,
     CdrFacts,
-    Mode,
     Operator,
     Publication,
     PublicationFacts,
@@ -199,10 +198,7 @@ class Hub:
 
     async def pull_whitelist(self, operator_id: str, message: PullWhitelist) -> WhitelistPage:
         """PullWhitelist: one page of what has changed."""
-        if Mode.WHITELIST not in self._operator(operator_id).wants:
-            raise RoamingRefused(
-                "NotAgreed", "whitelist is not among the modes of your agreement: ask the hub's operator"
-            )
+        self._operator(operator_id)
         return self._distribution.pull(operator_id, message)
 
     # --- endpoints and referrals ----------------------------------------------------------------------------

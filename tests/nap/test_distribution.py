@@ -178,6 +178,18 @@ async def test_who_no_longer_wants_the_whitelist_is_told_to_ask_and_then_no_more
     assert await pushes(visited) == 1
 
 
+async def test_who_may_have_the_whitelist_after_all_is_told_to_ask_for_it(world: World) -> None:
+    home, visited = await world.link("C1"), await world.link("C2", wants=[Mode.HUB])
+    published = await home.publish(AB1)
+    with pytest.raises(RoamingRefused, match="NotAgreed"):
+        await visited.pull()
+    await world.app.store.operators.change("C2", wants=(Mode.HUB, Mode.WHITELIST))
+    await home.publish(AB2, full=False, base_version=published.version)
+    told = await visited.next(WhitelistChanged)
+    assert (told.from_version, told.to_version, told.changes) == (0, 0, ())
+    assert set((await visited.pull()).changes) == {AB1, AB2}
+
+
 @pytest.mark.parametrize("silent", [True, False], ids=["no answer", "an error"])
 async def test_a_replica_that_does_not_answer_is_told_again(
     start_hub: StartHub, logs: LogLines, monkeypatch: pytest.MonkeyPatch, *, silent: bool
