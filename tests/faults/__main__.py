@@ -6,6 +6,7 @@ and what fails when; the processes themselves go their own ways.
 
 import argparse
 import asyncio
+import gc
 import sys
 import tempfile
 import time
@@ -72,7 +73,9 @@ def _carry_out(
 
 
 def _quiet() -> None:
-    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(50))
+    """Spend no time on log lines that nobody reads, and little on looking for garbage."""
+    gc.set_threshold(100_000)
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(50), cache_logger_on_first_use=True)
 
 
 def _summary(outcomes: Sequence[Outcome]) -> str:
@@ -83,7 +86,8 @@ def _summary(outcomes: Sequence[Outcome]) -> str:
         f"{len(outcomes):,} from seed {outcomes[0].seed}, "
         f"{sum(outcome.sessions for outcome in outcomes):,} sessions, "
         + (f"{at_home:,} CDRs at home, " if at_home else "")
-        + f"{faults.total():,} faults ({kinds}), "
+        + f"{sum(outcome.corrections for outcome in outcomes):,} corrections, "
+        f"{sum(outcome.batches for outcome in outcomes):,} batches, " + f"{faults.total():,} faults ({kinds}), "
         f"{sum(bool(outcome.violations) for outcome in outcomes):,} with violations"
     )
 

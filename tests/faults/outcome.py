@@ -9,6 +9,9 @@ class Outcome:
 
     seed: int
     sessions: int = 0
+    corrections: int = 0
+    batches: int = 0
+    """Messages with several CDRs, or statuses of CDRs."""
     at_home: int = 0
     """CDRs that came home, of a run over processes."""
     faults: dict[str, int] = field(default_factory=dict)

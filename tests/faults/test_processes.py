@@ -14,3 +14,4 @@ async def test_everything_comes_home_whatever_is_killed(seed: int, tmp_path: Pat
     assert outcome.violations == []
     assert outcome.at_home == outcome.sessions == len(OPERATORS) * CHARGERS * SESSIONS
     assert outcome.faults
+    assert outcome.batches

@@ -21,6 +21,8 @@ class FaultyProxy:
     def __init__(self, upstream: int) -> None:
         self.delay_s = 0.0
         self.halves_next = False
+        self.batches = 0
+        """Seen on the way back, which is not masked."""
         self._upstream = upstream
         self._flows = asyncio.Event()
         self._flows.set()
@@ -85,6 +87,7 @@ class FaultyProxy:
 
     async def _pump(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
         while chunk := await source.read(CHUNK):
+            self.batches += chunk.count(b'"CdrBatch"') + chunk.count(b'"CdrStatusBatch"')
             if self.delay_s:
                 await asyncio.sleep(self.delay_s)
             await self._flows.wait()

@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 
 from tests.faults.outcome import Outcome
@@ -34,7 +34,8 @@ async def run(seed: int, folder: Path) -> Outcome:
         home: [f"{home}-{visited}{number}" for visited in OPERATORS for number in range(CHARGERS)]
         for home in OPERATORS
     }
-    site = Site(folder, tags)
+    stay, go = ({home: f"{home}-{what}" for home in OPERATORS} for what in ("STAYS", "GOES"))
+    site = Site(folder, {home: [*theirs, stay[home], go[home]] for home, theirs in tags.items()})
     await site.start_all()
     try:
         async with asyncio.timeout(HOME_WITHIN_S + 60.0), asyncio.TaskGroup() as group:
@@ -43,17 +44,39 @@ async def run(seed: int, folder: Path) -> Outcome:
                     charger = Charger(site.ports[visited], f"CP-{number}", random.Random(rng.random()))  # noqa: S311
                     drivers = [f"{home}-{visited}{number}" for home in OPERATORS if home != visited]
                     group.create_task(charger.serve(drivers, SESSIONS))
+            for home, id_tag in go.items():
+                group.create_task(_block(site, home, id_tag, rng.uniform(0.0, WITHIN_S)))
             for _ in range(rng.randint(*FAULTS)):
                 group.create_task(_Fault(site, rng, outcome).happen())
         outcome.sessions = len(OPERATORS) * CHARGERS * SESSIONS
         await _all_home(site, outcome)
+        outcome.violations += await _misjudged(site, stay, go)
     except TimeoutError:
         outcome.violations.append("the sessions did not end")
     finally:
         await site.stop()
     outcome.violations += site.broken_now()
-    outcome.at_home = site.at_home()
+    outcome.at_home, outcome.batches = site.at_home(), site.batches
     return outcome
+
+
+async def _block(site: Site, home: str, id_tag: str, at_s: float) -> None:
+    await asyncio.sleep(at_s)
+    await site.block(home, id_tag)
+
+
+async def _misjudged(site: Site, stay: Mapping[str, str], go: Mapping[str, str]) -> list[str]:
+    """Who is let in, or not, as it should not be now that all agree."""
+    found: list[str] = []
+    for visited in OPERATORS:
+        charger = Charger(site.ports[visited], "CP-LAST", random.Random(0))  # noqa: S311
+        for home in OPERATORS:
+            for id_tag, should in (stay[home], "Accepted"), (go[home], "Blocked"):
+                answer = await charger.insist("Authorize", {"idTag": id_tag})
+                if answer["idTagInfo"]["status"] != should:
+                    found.append(f"{id_tag} is {should}, and {visited} says {answer}")
+        await charger.hang_up()
+    return found
 
 
 async def _all_home(site: Site, outcome: Outcome) -> None:

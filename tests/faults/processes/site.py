@@ -15,15 +15,19 @@ from pathlib import Path
 from argon2 import PasswordHasher
 
 from benchmarks.systems.services import Service
+from cpo_central.drivers.tokens import TokenStore
+from cpo_central.schema import open_database
 from scenarios.process import Event
 from tests.faults.processes.network import FaultyProxy
 from tests.faults.simulation.ledgers import Ledgers
+from tests.faults.simulation.lists import Lists
 from tests.faults.simulation.parties import OPERATORS, central_image, hub_image
 
 CREDENTIAL = "a-credential-of-this-run"
 HASH = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1).hash(CREDENTIAL)
 HUB = "hub"
-MODES = {"A": "hub", "B": "peer,hub", "C": "hub"}
+MODES = {"A": "hub,whitelist", "B": "peer,hub,whitelist", "C": "whitelist,hub"}
+"""All keep a replica, and go on with it while nobody can be asked."""
 
 
 LISTENING = range(10_000, 30_000)
@@ -116,6 +120,14 @@ class Site:
             "CPO_CDR_RETRY_CAP_S": "0.5",
         }
 
+    async def block(self, home: str, id_tag: str) -> None:
+        """Block a driver, as the command line does while the central system runs."""
+        database = open_database(self._database(home))
+        try:
+            await TokenStore(database).block(id_tag)
+        finally:
+            await database.close()
+
     async def event(self, name: str, event: str) -> Event:
         """What a process has logged, or will within a minute."""
         return await self._running[name].event(event)
@@ -156,27 +168,32 @@ class Site:
 
     def broken_now(self) -> list[str]:
         """What must always hold, and does not."""
-        with self._ledgers() as ledgers:
-            return list(ledgers.broken_now())
+        with self._databases() as (hub, centrals):
+            return list(Ledgers(hub, centrals).broken_now())
 
     def missing(self) -> list[str]:
         """What must hold in the end, and does not yet."""
-        with self._ledgers() as ledgers:
-            return list(ledgers.missing())
+        with self._databases() as (hub, centrals):
+            return [*Ledgers(hub, centrals).missing(), *Lists(hub, centrals, OPERATORS).missing()]
+
+    @property
+    def batches(self) -> int:
+        """Messages of the hub with several CDRs, or statuses of CDRs."""
+        return sum(proxy.batches for proxy in self.to_hub.values())
 
     def at_home(self) -> int:
         """CDRs that have come home."""
-        with self._ledgers() as ledgers:
-            return ledgers.at_home()
+        with self._databases() as (hub, centrals):
+            return Ledgers(hub, centrals).at_home()
 
     @contextlib.contextmanager
-    def _ledgers(self) -> Iterator[Ledgers]:
+    def _databases(self) -> Iterator[tuple[sqlite3.Connection, dict[str, sqlite3.Connection]]]:
         with ExitStack() as opened:
             hub, *centrals = (
                 opened.enter_context(closing(sqlite3.connect(f"file:{self._database(name)}?mode=ro", uri=True)))
                 for name in self.parties
             )
-            yield Ledgers(hub, dict(zip(OPERATORS, centrals, strict=True)))
+            yield hub, dict(zip(OPERATORS, centrals, strict=True))
 
     async def stop(self) -> None:
         """End every process and proxy."""

@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import random
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,14 +23,29 @@ class Disk:
 
     Args:
         image: what is on it in the beginning, of `sqlite3.Connection.serialize`.
+        changed: called after each commit.
     """
 
-    def __init__(self, image: bytes) -> None:
+    def __init__(self, image: bytes, changed: Callable[[], None]) -> None:
+        self.changed = changed
         self.connection = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
         self.connection.deserialize(image)
         self.connection.execute("PRAGMA foreign_keys=ON")
         self.is_full = False
         self.is_slow = False
+        self.commits = 0
+
+    def poison(self, table: str, charge_point_id: str) -> None:
+        """Have every write fail that puts a CDR of a charge point into `table`: a fault that nobody foresaw."""
+        self.connection.execute(
+            f"CREATE TEMP TRIGGER poison BEFORE INSERT ON main.{table} "
+            f"WHEN json_extract(NEW.body, '$.chargePointId') = '{charge_point_id}' "
+            "BEGIN SELECT RAISE(ABORT, 'poisoned'); END"
+        )
+
+    def cure(self) -> None:
+        """End that."""
+        self.connection.execute("DROP TRIGGER IF EXISTS temp.poison")
 
 
 def image_of(application_id: int, migrations: Sequence[str], *rows: tuple[str, Sequence[Any]]) -> bytes:
@@ -65,6 +80,8 @@ class SimulatedDatabase(Database):
         self._node = node
         self._rng = rng
         self._group: list[tuple[Job[Any], asyncio.Future[Any]]] = []
+        self._seen = disk.commits
+        """Commits that we have made or noticed."""
 
     async def write(self, job: Job[T]) -> T:
         """Run `job` with the next group."""
@@ -96,9 +113,21 @@ class SimulatedDatabase(Database):
         self.revision += 1
         later(self._delay(), lambda: self._tell(group, outcomes))
 
+    def _commit(self, jobs: list[Job[Any]]) -> list[tuple[Any, Exception | None]]:
+        outcomes = super()._commit(jobs)
+        self._seen += 1
+        self._disk.commits += 1
+        self._disk.changed()
+        return outcomes
+
     def _rehearse(self, jobs: list[Job[Any]]) -> list[tuple[Any, Exception | None]]:
+        outcomes: list[tuple[Any, Exception | None]] = []
         self.reader.execute("BEGIN")
-        outcomes: list[tuple[Any, Exception | None]] = [(job(self.reader), None) for job in jobs]
+        for job in jobs:
+            try:
+                outcomes.append((job(self.reader), None))
+            except Exception as error:  # noqa: BLE001 - as a commit tells it
+                outcomes.append((None, error))
         self.reader.execute("ROLLBACK")
         return outcomes
 
@@ -120,8 +149,10 @@ class SimulatedDatabase(Database):
         return job(self.reader)
 
     async def changed_elsewhere(self) -> bool:
-        """Nobody else writes to the disk."""
-        return False
+        """Whether another process has written to the disk since the last question."""
+        changed, self._seen = self._disk.commits != self._seen, self._disk.commits
+        self.revision += changed
+        return changed
 
     @contextlib.contextmanager
     def snapshot(self) -> Iterator[sqlite3.Connection]:

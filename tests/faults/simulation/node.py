@@ -9,6 +9,7 @@ import asyncio
 import contextvars
 import selectors
 from collections.abc import Callable, Coroutine, Generator
+from datetime import datetime
 from typing import Any
 
 CURRENT: contextvars.ContextVar["Node"] = contextvars.ContextVar("node")
@@ -60,7 +61,7 @@ def _task_of_a_node(
     context: contextvars.Context | None = None,
 ) -> asyncio.Task[Any]:
     task: asyncio.Task[Any] = asyncio.Task(work, loop=loop, context=context)
-    node = (context or contextvars.copy_context()).get(CURRENT, None)
+    node = CURRENT.get(None) if context is None else context.get(CURRENT, None)
     if node is not None:
         node.tasks[task] = None
         task.add_done_callback(lambda _: node.tasks.pop(task, None))
@@ -68,10 +69,16 @@ def _task_of_a_node(
 
 
 class Node:
-    """One life of a process: from its start to its kill."""
+    """One life of a process: from its start to its kill.
 
-    def __init__(self, name: str) -> None:
+    Args:
+        name: whose.
+        clock: what the time is on its machine.
+    """
+
+    def __init__(self, name: str, clock: Callable[[], datetime]) -> None:
         self.name = name
+        self.clock = clock
         self.dead = False
         self.tasks: dict[asyncio.Task[Any], None] = {}  # a set would have another order in each run
         self._context = contextvars.copy_context()
