@@ -13,6 +13,7 @@ from uuid import UUID
 import typer
 
 from cascade.logs import set_up_logs
+from cascade.roaming.ledgers import read_moment
 from cascade.roaming.model import utc_text
 from cascade.service import EXIT_FAILED, fail, load_settings, run_or_exit, until_stopped
 from nap.app import HubApp, utc_now
@@ -251,6 +252,30 @@ def cdrs_requeue(cdr_id: UUID, database: DatabaseOption = None, as_json: JsonOpt
         print_json({"cdrId": str(cdr_id), "state": CdrState.QUEUED})
     else:
         typer.echo(f"{cdr_id} is queued again")
+
+
+@cdrs_app.command("redeliver")
+def cdrs_redeliver(
+    operator_id: str,
+    since: Annotated[
+        str, typer.Option(help="Those that came then or later: a date in UTC, or ISO 8601 with a zone.")
+    ],
+    database: DatabaseOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Bring an operator once more what it has acknowledged since, as it has lost that with its database.
+
+    What it has all the same it acknowledges again, and does not take twice.
+    """
+    try:
+        begin = read_moment("since", since)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
+    count = with_store(database, lambda store: store.cdrs.redeliver(operator_id, begin))
+    if as_json:
+        print_json({"operatorId": operator_id, "count": count})
+    else:
+        typer.echo(f"{count} CDRs are queued for {operator_id} again")
 
 
 @db_app.command("migrate")

@@ -214,6 +214,26 @@ class CdrStore:
 
         return await self._database.write(job)
 
+    async def redeliver(self, since: str) -> int:
+        """Put back all that a receiver has acknowledged since a moment; returns how many.
+
+        For a receiver that has lost them, say as a backup was restored: what it has, it acknowledges again.
+
+        Args:
+            since: as far as the second, in UTC and without a zone (`Period.seconds`).
+        """
+
+        def job(connection: sqlite3.Connection) -> int:
+            return connection.execute(
+                "INSERT INTO outbox (cdr_id, destination) "
+                "SELECT cdr_id, CASE route WHEN 'peer' THEN home_operator_id ELSE ?2 END FROM cdr "
+                "WHERE queued_at >= ?1 AND cdr_id NOT IN (SELECT cdr_id FROM outbox) "
+                "ORDER BY queued_at, credit_reference_id IS NOT NULL",
+                (since, TO_HUB),
+            ).rowcount
+
+        return await self._database.write(job)
+
     async def note(self, statuses: Sequence[CdrStatus]) -> list[bool]:
         """Keep what home operators said about CDRs, in one commit; returns of each whether it is one of ours.
 

@@ -200,6 +200,28 @@ def cdrs_resend(
     commands.show_resent(cdr_id, as_json=as_json)
 
 
+@cdrs_app.command("redeliver")
+def cdrs_redeliver(
+    since: Annotated[
+        str, typer.Option(help="Those queued then or later: a date in UTC, or ISO 8601 with a time zone.")
+    ],
+    database: DatabaseFile = CENTRAL_SQLITE,
+    as_json: AsJson = False,
+) -> None:
+    """Send all CDRs since a moment once more, to a hub or home operator that has lost them.
+
+    Such as one that has restored a backup. What it has already it acknowledges again, and does not take twice.
+    """
+    from cascade.roaming.ledgers import Period, read_moment
+    from cpo_central.commands import records as commands
+
+    try:
+        begin, _ = Period(read_moment("since", since)).seconds()
+    except ValueError as error:
+        stop(str(error), MISUSED)
+    commands.show_redelivered(run(commands.redeliver(existing(database), begin)), as_json=as_json)
+
+
 @cdrs_app.command("credit")
 def cdrs_credit(
     cdr_id: Annotated[UUID, typer.Argument(help="The cdrId of a CDR that we have sent.")],

@@ -214,6 +214,19 @@ async def resend(database: Path, cdr_id: str) -> CdrState | None:
     return await with_database(database, lambda opened: CdrStore(opened).resend(cdr_id))
 
 
+async def redeliver(database: Path, since: str) -> int:
+    """Put back what was acknowledged since a second, in UTC; returns how many."""
+    return await with_database(database, lambda opened: CdrStore(opened).redeliver(since))
+
+
+def show_redelivered(count: int, *, as_json: bool) -> None:
+    """Print how many CDRs go again."""
+    if as_json:
+        print_json({"count": count})
+    else:
+        typer.echo(f"{count} CDRs are in the outbox again")
+
+
 def show_resent(cdr_id: str, *, as_json: bool) -> None:
     """Print that a CDR goes again."""
     if as_json:

@@ -391,6 +391,20 @@ class MemoryCdrs(_Part):
                 waiting.setdefault(custody.stored.home, []).append(custody.stored.received_at)
         return [Backlog(home, len(times), times[0]) for home, times in sorted(waiting.items())]
 
+    async def redeliver(self, home: str, since: datetime) -> int:
+        """Offer an operator again what it has acknowledged and came since a moment; returns how many."""
+        acknowledged = [
+            custody
+            for custody in self._state.cdrs.values()
+            if custody.stored.home == home
+            and custody.stored.received_at >= since.replace(microsecond=0)
+            and custody.stored.state in {CdrState.DELIVERED, CdrState.ACCEPTED}
+        ]
+        for custody in acknowledged:
+            custody.stored = replace(custody.stored, state=CdrState.QUEUED, settled_at=None)
+            custody.told = True
+        return len(acknowledged)
+
     def untold(self, visited: str, limit: int) -> list[CdrOutcome]:
         """What has become of CDRs of the visited operator, and it has not been told yet."""
         untold = (

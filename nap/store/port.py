@@ -184,6 +184,13 @@ class Cdrs(Protocol):
         """
         ...
 
+    async def redeliver(self, home: str, since: datetime) -> int:
+        """Offer an operator again what it has acknowledged and came since a moment; returns how many.
+
+        For one that has lost them: what it has, it acknowledges again.
+        """
+        ...
+
     def untold(self, visited: str, limit: int) -> list[CdrOutcome]:
         """What has become of CDRs of the visited operator, and it has not been told yet."""
         ...

@@ -14,6 +14,9 @@ from cascade.roaming.model import id_key, utc_text
 from nap.records import Backlog, CdrFacts, CdrOutcome, CdrState, LedgerRow, RefusedCdr, StoredCdr
 from nap.store.sqlite_endpoints import longest_prefix
 
+REDELIVERED_AT_ONCE = 1000
+"""In one commit: a hub that runs beside it has to write too."""
+
 _COLUMNS = "body, digest, visited, home, received_at, authorized, state, reason, settled_at"
 
 
@@ -67,6 +70,25 @@ class SqliteCdrs:
             " ORDER BY home"
         )
         return [Backlog(home, waiting, datetime.fromisoformat(at)) for home, waiting, at in rows]
+
+    async def redeliver(self, home: str, since: datetime) -> int:
+        """Offer an operator again what it has acknowledged and came since a moment; returns how many."""
+        # as far as the second: with the Z, text would not sort as time does
+        begin = utc_text(since.replace(microsecond=0)).removesuffix("Z")
+
+        def acknowledged(db: sqlite3.Connection) -> list[tuple[str]]:
+            return db.execute(
+                "SELECT cdr_id FROM cdrs WHERE home = ? AND received_at >= ? AND state IN (?, ?)",
+                (home, begin, CdrState.DELIVERED.value, CdrState.ACCEPTED.value),
+            ).fetchall()
+
+        rows = await self._database.scan(acknowledged)
+        for first in range(0, len(rows), REDELIVERED_AT_ONCE):
+            await self._update(
+                "state = 'Queued', settled_at = NULL, told = 1 WHERE cdr_id = ?",
+                rows[first : first + REDELIVERED_AT_ONCE],
+            )
+        return len(rows)
 
     def untold(self, visited: str, limit: int) -> list[CdrOutcome]:
         """What has become of CDRs of the visited operator, and it has not been told yet."""

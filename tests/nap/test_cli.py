@@ -295,6 +295,19 @@ def test_what_waits_is_counted_for_each_operator() -> None:
     assert "C1" in done("cdrs", "queue")
 
 
+def test_what_an_operator_has_lost_is_queued_again(database: Path, rejected: Cdr) -> None:
+    async def accept(store: SqliteStore) -> None:
+        await store.cdrs.settle([CdrOutcome(rejected.cdr_id, CdrState.ACCEPTED)], NOW)
+
+    at_store(database, accept)
+    assert read("cdrs", "redeliver", "C1", "--since", "2026-05-05")["count"] == 0
+    assert "1 CDRs are queued for C1 again" in done(
+        "cdrs", "redeliver", "C1", "--since", "2026-05-04T12:00:00Z"
+    )
+    assert [row["state"] for row in read("cdrs", "list")] == ["Queued", "Queued"]
+    assert "since" in failed("cdrs", "redeliver", "C1", "--since", "yesterday", code=2)
+
+
 def test_cdrs_are_chosen(rejected: Cdr) -> None:
     assert [row["cdrId"] for row in read("cdrs", "list", "--state", "Rejected")] == [str(rejected.cdr_id)]
     assert len(read("cdrs", "list", "--operator", "C1")) == 2

@@ -2,6 +2,7 @@ import asyncio
 import json
 import sqlite3
 from collections.abc import Sequence
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 from uuid import UUID
@@ -9,8 +10,8 @@ from uuid import UUID
 import pytest
 from typer.testing import CliRunner, Result
 
-from cascade.roaming.cdrs import Cdr, CdrStatus, DeliveryStatus
-from cpo_central.cdrs.store import CdrStore
+from cascade.roaming.cdrs import Cdr, CdrReceipt, CdrStatus, DeliveryStatus, ReceiptStatus
+from cpo_central.cdrs.store import CdrState, CdrStore, Settled
 from cpo_central.commands.cli import app
 from cpo_central.schema import open_database
 from tests.cpo_central.cdrs.test_delivery import park, put, records
@@ -162,6 +163,39 @@ def test_a_parked_cdr_is_put_back(file: Path) -> None:
     as_json = run("cdrs", "resend", kept[1].cdr_id, "--database", file, "--json")
     assert json.loads(as_json.stdout) == {"cdrId": str(kept[1].cdr_id), "status": "Queued"}
     assert {sent["status"] for sent in listed("cdrs", "list", "--database", file)} == {"Queued"}
+
+
+def test_what_a_receiver_has_lost_goes_again(file: Path) -> None:
+    kept = records(3)
+
+    async def acknowledge() -> None:
+        database = open_database(file)
+        await put(database, *kept)
+        first, second, _ = kept
+        taken = CdrReceipt(
+            cdr_id=first.cdr_id,
+            digest=first.digest(),
+            received_at=datetime.now(UTC),
+            status=ReceiptStatus.RECEIVED,
+        )
+        store = CdrStore(database)
+        await store.settle(
+            [
+                Settled(first.cdr_id, CdrState.RECEIVED, taken, None),
+                Settled(second.cdr_id, CdrState.PARKED, None, "why"),
+            ]
+        )
+        await database.close()
+
+    asyncio.run(acknowledge())
+    since = ("cdrs", "redeliver", "--database", file, "--since")
+    assert "since: 'yesterday' is neither" in run(*since, "yesterday").stderr
+    assert json.loads(run(*since, "2999-01-01", "--json").stdout) == {"count": 0}
+    assert run(*since, "2020-01-01").stdout == "1 CDRs are in the outbox again\n"
+    with closing(sqlite3.connect(file)) as written:
+        rows = written.execute("SELECT cdr_id, parked FROM outbox ORDER BY position").fetchall()
+    first, second, third = (str(record.cdr_id) for record in kept)
+    assert rows == [(second, 1), (third, 0), (first, 0)]
 
 
 def test_a_rejected_cdr_is_the_hub_s_to_offer_again(file: Path) -> None:

@@ -586,6 +586,26 @@ async def test_the_queue_is_homes_own_and_in_the_order_of_arrival(
     assert store.cdrs.queued("C1", 10) == [sessions[1], sessions[3]]
 
 
+async def test_what_an_operator_has_lost_is_offered_again(store: Store, sessions: list[StoredCdr]) -> None:
+    rejected, accepted, delivered, queued, others = sessions
+    late = await take(store, cdr(), now=LATER)
+    await store.cdrs.settle(
+        [
+            CdrOutcome(rejected.cdr.cdr_id, CdrState.REJECTED, "why"),
+            CdrOutcome(accepted.cdr.cdr_id, CdrState.ACCEPTED),
+            CdrOutcome(delivered.cdr.cdr_id, CdrState.DELIVERED),
+            CdrOutcome(others.cdr.cdr_id, CdrState.ACCEPTED),
+            CdrOutcome(late.cdr.cdr_id, CdrState.ACCEPTED),
+        ],
+        LATER,
+    )
+    assert await store.cdrs.redeliver("C1", LATER) == 1
+    assert store.cdrs.queued("C1", 10) == [queued, late]
+    assert await store.cdrs.redeliver("C1", NOW) == 2
+    assert store.cdrs.queued("C1", 10) == [accepted, delivered, queued, late]
+    assert store.cdrs.queued("C2", 10) == []
+
+
 async def test_what_waits_is_counted_by_operator(store: Store, sessions: list[StoredCdr]) -> None:
     assert store.cdrs.backlogs() == [Backlog("C1", 4, NOW), Backlog("C2", 1, NOW)]
     await take(store, cdr(), now=LATER)
