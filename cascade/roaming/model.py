@@ -9,7 +9,6 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
-    PlainSerializer,
     StringConstraints,
 )
 from pydantic.alias_generators import to_camel
@@ -42,12 +41,8 @@ def _in_utc(moment: datetime) -> datetime:
         raise ValueError("the moment is outside the calendar of UTC") from error
 
 
-Moment = Annotated[
-    AwareDatetime,
-    AfterValidator(_in_utc),
-    PlainSerializer(utc_text, return_type=str, when_used="json"),
-]
-"""A moment in UTC."""
+Moment = Annotated[AwareDatetime, AfterValidator(_in_utc)]
+"""A moment in UTC, which travels as `utc_text` writes it: pydantic does so too, in a fraction of the time."""
 
 Number = Annotated[int, Field(ge=-(2**63), lt=2**63)]
 """A whole number, of the 64 bits that every database holds."""
