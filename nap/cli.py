@@ -4,22 +4,20 @@ Commands other than `serve` work on the database, whether a hub is running on it
 notices what they change within a moment.
 """
 
-import json
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
-from uuid import UUID
 
 import typer
 
 from cascade.logs import set_up_logs
-from cascade.roaming.ledgers import read_moment
 from cascade.roaming.model import utc_text
 from cascade.service import EXIT_FAILED, fail, load_settings, run_or_exit, until_stopped
 from nap.app import HubApp, utc_now
+from nap.cdrs_cli import app as cdrs_app
 from nap.console import DatabaseOption, JsonOption, cell, print_json, print_rows, with_store
 from nap.operators import new_credential
-from nap.records import CdrState, Mode, Operator, OperatorStanding, RefusedCdr, StoredCdr
+from nap.records import Mode, Operator, OperatorStanding
 from nap.settings import HubSettings
 from nap.settlement_cli import reconcile, settlement
 from nap.store.port import Operators, Store
@@ -27,7 +25,6 @@ from nap.store.port import Operators, Store
 app = typer.Typer(no_args_is_help=True, help="The National Access Point: the hub for EV roaming.")
 operator_app = typer.Typer(no_args_is_help=True, help="Operators, their agreements and credentials.")
 db_app = typer.Typer(no_args_is_help=True, help="The database.")
-cdrs_app = typer.Typer(no_args_is_help=True, help="Charge Detail Records in the hub's custody.")
 app.add_typer(operator_app, name="operator")
 app.add_typer(cdrs_app, name="cdrs")
 app.add_typer(db_app, name="db")
@@ -190,94 +187,6 @@ def tokens(database: DatabaseOption = None, as_json: JsonOption = False) -> None
     print_rows(rows, ("operatorId", "tokens"), as_json=False)
 
 
-@cdrs_app.command("list")
-def cdrs_list(
-    state: Annotated[CdrState | None, typer.Option(help="Only those in this state.")] = None,
-    operator: Annotated[str | None, typer.Option(help="Only those to or from this operator.")] = None,
-    limit: Annotated[int, typer.Option(min=1, help="How many, the newest first.")] = 100,
-    database: DatabaseOption = None,
-    as_json: JsonOption = False,
-) -> None:
-    """CDRs, where they stand, and why one was rejected."""
-
-    async def read(store: Store) -> list[StoredCdr]:
-        return store.cdrs.find(state=state, operator_id=operator, limit=limit)
-
-    rows = [_cdr_row(stored) for stored in with_store(database, read)]
-    columns = ("cdrId", "state", "visited", "home", "receivedAt", "authorized", "reason")
-    print_rows(rows, columns, as_json=as_json)
-
-
-@cdrs_app.command("queue")
-def cdrs_queue(database: DatabaseOption = None, as_json: JsonOption = False) -> None:
-    """How many CDRs wait for each operator, since when, and whether it is linked."""
-
-    async def read(store: Store) -> list[dict[str, Any]]:
-        linked = {s.operator.operator_id: s.linked for s in store.operators.standings()}
-        return [
-            {
-                "operatorId": backlog.home,
-                "waiting": backlog.waiting,
-                "oldestAt": utc_text(backlog.oldest_at),
-                "linked": linked[backlog.home],
-            }
-            for backlog in store.cdrs.backlogs()
-        ]
-
-    print_rows(with_store(database, read), ("operatorId", "waiting", "oldestAt", "linked"), as_json=as_json)
-
-
-@cdrs_app.command("refused")
-def cdrs_refused(
-    operator: Annotated[str | None, typer.Option(help="Only those from this operator.")] = None,
-    limit: Annotated[int, typer.Option(min=1, help="How many, the newest first.")] = 100,
-    database: DatabaseOption = None,
-    as_json: JsonOption = False,
-) -> None:
-    """CDRs that the hub has not taken: who sent them has parked them, for this reason."""
-
-    async def read(store: Store) -> list[RefusedCdr]:
-        return store.cdrs.refused(operator_id=operator, limit=limit)
-
-    rows = [_refused_row(refused) for refused in with_store(database, read)]
-    print_rows(rows, ("cdrId", "visited", "refusedAt", "reason"), as_json=as_json)
-
-
-@cdrs_app.command("requeue")
-def cdrs_requeue(cdr_id: UUID, database: DatabaseOption = None, as_json: JsonOption = False) -> None:
-    """Offer a rejected CDR to its home operator again, at its next link or within a moment."""
-    if not with_store(database, lambda store: store.cdrs.requeue(cdr_id)):
-        fail(f"no rejected CDR {cdr_id}: see `nap cdrs list --state Rejected`", EXIT_FAILED)
-    if as_json:
-        print_json({"cdrId": str(cdr_id), "state": CdrState.QUEUED})
-    else:
-        typer.echo(f"{cdr_id} is queued again")
-
-
-@cdrs_app.command("redeliver")
-def cdrs_redeliver(
-    operator_id: str,
-    since: Annotated[
-        str, typer.Option(help="Those that came then or later: a date in UTC, or ISO 8601 with a zone.")
-    ],
-    database: DatabaseOption = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Bring an operator once more what it has acknowledged since, as it has lost that with its database.
-
-    What it has all the same it acknowledges again, and does not take twice.
-    """
-    try:
-        begin = read_moment("since", since)
-    except ValueError as error:
-        raise typer.BadParameter(str(error)) from None
-    count = with_store(database, lambda store: store.cdrs.redeliver(operator_id, begin))
-    if as_json:
-        print_json({"operatorId": operator_id, "count": count})
-    else:
-        typer.echo(f"{count} CDRs are queued for {operator_id} again")
-
-
 @db_app.command("migrate")
 def db_migrate(database: DatabaseOption = None, as_json: JsonOption = False) -> None:
     """Create the database, or bring it to this program's schema. Back it up before."""
@@ -381,28 +290,4 @@ def _operator_row(standing: OperatorStanding) -> dict[str, Any]:
         "endpoint": standing.endpoint_url,
         "tokens": standing.tokens,
         "createdAt": utc_text(standing.created_at),
-    }
-
-
-def _cdr_row(stored: StoredCdr) -> dict[str, Any]:
-    return {
-        "cdrId": str(stored.cdr.cdr_id),
-        "state": stored.state,
-        "visited": stored.visited,
-        "home": stored.home,
-        "receivedAt": utc_text(stored.received_at),
-        "settledAt": utc_text(stored.settled_at) if stored.settled_at else None,
-        "authorized": stored.authorized,
-        "reason": stored.reason,
-        "cdr": json.loads(stored.body),
-    }
-
-
-def _refused_row(refused: RefusedCdr) -> dict[str, Any]:
-    return {
-        "cdrId": str(refused.cdr.cdr_id),
-        "visited": refused.visited,
-        "refusedAt": utc_text(refused.refused_at),
-        "reason": refused.reason,
-        "cdr": json.loads(refused.cdr.wire()),
     }

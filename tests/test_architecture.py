@@ -118,7 +118,7 @@ IMPURE_BUILTINS = frozenset({"open", "print", "input", "__import__", "exec", "ev
 RESERVED: dict[str, tuple[str, ...]] = {
     "ocpp": ("cascade.ocpp16", "benchmarks.baselines.naive"),
     "nap.store.sqlite": ("nap.app", "nap.store.sqlite"),
-    "nap.store.memory": ("nap.app",),
+    "nap.store.memory": ("nap.app", "nap.store.memory"),
     "nap.bus.local": ("nap.app",),
 }
 """An adapter's own parts, such as `nap.store.sqlite_tokens`, belong to it."""
@@ -306,8 +306,11 @@ TESTED_WITH = {
     "cpo_central.rows": "commands/test_cli",
     "cpo_central.schema": "test_app",
     "nap.bus.port": "test_local",
+    "nap.cdrs_cli": "test_cli",
     "nap.console": "test_cli",
     "nap.store.keys": "test_port",
+    "nap.store.memory_cdrs": "test_port",
+    "nap.store.memory_state": "test_port",
     "nap.store.schema": "test_sqlite",
     "nap.store.sqlite_authorizations": "test_port",
     "nap.store.sqlite_cdrs": "test_port",
@@ -380,7 +383,7 @@ PLANTED = [
     ("nap.hub", "from nap.store.sqlite import X", "nap.store.sqlite may be imported by nap.app"),
     ("nap.hub", "import nap.store.sqlite_tokens", "nap.store.sqlite may be imported by nap.app"),
     ("nap.hub", "from nap.bus import local", "nap.bus.local may be imported by nap.app only"),
-    ("nap.store.sqlite", "import nap.store.memory", "nap.store.memory may be imported by nap.app only"),
+    ("nap.store.sqlite", "import nap.store.memory", "nap.store.memory may be imported by nap.app"),
     ("scenarios.world", "from ocpp.v16 import enums", "ocpp may be imported by cascade.ocpp16 and"),
     ("scenarios.world", "from nap.app import _Hub", "nap.app._Hub is not a public face"),
     ("nap.__init__", '"""Doc."""\nX = 1', "holds more than a docstring"),
