@@ -76,6 +76,8 @@ class Ages:
         self.report = report
         self.jumps = 0
         """How often any clock was set."""
+        self.agreements = 0
+        """How often any agreement was changed: one that is back where it was has changed twice."""
         self.agreements_change = 0
         """Changes of agreements that the hub may not have noticed yet."""
 
@@ -128,7 +130,7 @@ class Ages:
                 return None
             grounds.append(self._ground(HUB, own, own))
         statuses = {ground.status for ground in grounds} or {"Invalid"}
-        return Ground(statuses.pop(), (agreed, *grounds)) if len(statuses) == 1 else None
+        return Ground(statuses.pop(), (agreed, self.agreements, *grounds)) if len(statuses) == 1 else None
 
     def _ground(self, decider: str, standing: Sequence[Any] | None, *since: object) -> Ground:
         now = self._clocks[decider]()

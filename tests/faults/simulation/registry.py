@@ -120,6 +120,7 @@ class Registry:
     async def _agree(self, name: str, consents: frozenset[Mode], wants: tuple[Mode, ...] | None) -> None:
         """Write an agreement, as the command line does, which a hub that runs notices a little later."""
         world = self._world
+        world.ages.agreements += 1
         world.ages.agreements_change += 1
         await self._insist(lambda: self._ministry.operators.change(name, consents=consents, wants=wants))
         await self._have_noticed()
@@ -158,6 +159,8 @@ class Registry:
         return self._database.reader.execute(f"SELECT * FROM {table}").fetchall()
 
     async def _put_back(self, tables: list[tuple[str, list[tuple[Any, ...]]]]) -> None:
+        self._world.ages.agreements += 1
+
         def job(db: Any) -> None:  # noqa: ANN401 - a connection
             db.execute("PRAGMA defer_foreign_keys=ON")
             for table, rows in tables:
