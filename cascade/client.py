@@ -36,6 +36,10 @@ class BusyError(LinkLostError):
         self.retry_after_s = retry_after_s
 
 
+class TakenOverError(LinkLostError):
+    """A newer link with our identity has taken over: another process uses our credential."""
+
+
 def link_url(base: str, identity: str) -> str:
     """The URL of an identity below `base`, percent-encoded as OCPP-J 1.6, section 3.1.1 asks."""
     return f"{base.rstrip('/')}/{quote(identity, safe='')}"
@@ -130,7 +134,8 @@ async def keep_linked(
 ) -> None:
     """Hold a link open for ever: dial, speak until it is lost, wait, dial again.
 
-    A server that is busy is left alone for as long as it asks for.
+    A server that is busy is left alone for as long as it asks for, and a link that has taken over ours for the
+    longest wait: two processes with one identity must not take it from each other all the time.
 
     Args:
         session: dials and speaks; raises LinkLostError if it could not dial, returns when the link is lost.
@@ -150,6 +155,8 @@ async def keep_linked(
             reason = str(error)
             if isinstance(error, BusyError):
                 stay_away_s = come_back_s(error.retry_after_s, rng)
+            elif isinstance(error, TakenOverError):
+                stay_away_s = come_back_s(cap_s, rng)
         wait = max(next(waits), stay_away_s)
         log.warning("relinking", to=name, because=reason, wait_s=round(wait, 3))
         await asyncio.sleep(wait)

@@ -45,6 +45,9 @@ from cascade.sockets import Socket
 from cascade.tasks import Reply, go_on
 from cascade.trace import FrameTrace
 
+TAKEN_OVER = 4001
+"""Close code of ours: a newer link of the same identity counts now."""
+
 Handler = Callable[[Call], Awaitable[Payload]]
 """Answers one CALL of the peer with the payload of its CALLRESULT, or raises `AnswerError`.
 

@@ -13,7 +13,7 @@ from argon2 import PasswordHasher
 
 from cascade.credentials import CredentialCheck
 from cascade.errors import StoreError
-from cascade.link import Handler, Link, LinkLimits
+from cascade.link import TAKEN_OVER, Handler, Link, LinkLimits
 from cascade.server import Knock
 from cascade.sockets import ServerSocket
 from cascade.trace import FrameTrace
@@ -23,7 +23,7 @@ from nap.telemetry import Metrics
 
 log = structlog.get_logger()
 
-TAKEN_OVER, DISABLED, GOING_AWAY = 4001, 4003, 1001
+DISABLED, GOING_AWAY = 4003, 1001
 """Close codes: ours, and the standard's (RFC 6455, section 7.4)."""
 
 LAST_WORDS_S = 0.5

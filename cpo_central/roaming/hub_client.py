@@ -13,10 +13,10 @@ from dataclasses import dataclass
 
 import structlog
 
-from cascade.client import backoff, basic, dial, keep_linked, link_url
+from cascade.client import TakenOverError, backoff, basic, dial, keep_linked, link_url
 from cascade.errors import CallFailed, CallTimeoutError, LinkLostError, RoamingRefused, StoreError
 from cascade.exchange import ask
-from cascade.link import Handler, Link, LinkLimits
+from cascade.link import TAKEN_OVER, Handler, Link, LinkLimits
 from cascade.ocpp16 import SUBPROTOCOL, WINDOWED_SUBPROTOCOL
 from cascade.roaming.cdrs import Cdr, CdrReceipt
 from cascade.roaming.endpoints import EndpointPublished, LookupEndpoint, PublishEndpoint, Referral
@@ -162,6 +162,8 @@ class HubClient:
         if isinstance(talked, Exception):
             raise talked
         log.info("hub_unlinked", because=str(reason))
+        if connection.close_code == TAKEN_OVER:
+            raise TakenOverError("another process links as us: let only one use our credential")
 
     async def _talk(self, link: Link, endpoint: PublishEndpoint, window: int) -> None:
         interval_s = await self._boot(link)

@@ -13,6 +13,7 @@ from websockets.asyncio.server import ServerConnection
 from cascade.client import (
     RETRY_AFTER_MAX_S,
     BusyError,
+    TakenOverError,
     backoff,
     basic,
     bearer,
@@ -239,6 +240,13 @@ async def test_a_busy_server_is_left_alone_for_as_long_as_it_asks_for(logs: LogL
     asked, own, _ = (line["wait_s"] for line in logs.named("relinking"))
     assert 0.05 <= asked <= 0.0631
     assert 0.001 <= own <= 0.002
+
+
+async def test_who_was_taken_over_stays_away_for_the_longest_wait(logs: LogLines) -> None:
+    await kept_until_ended(Sessions(TakenOverError("by another"), None), base_s=0.001, cap_s=0.1)
+    taken_over, lost = (line["wait_s"] for line in logs.named("relinking"))
+    assert 0.1 <= taken_over <= 0.126
+    assert lost <= 0.001
 
 
 @given(retry_after_s=st.floats(0, 300), seed=st.integers())

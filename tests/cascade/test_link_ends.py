@@ -10,7 +10,7 @@ from cascade import sockets
 from cascade.client import dial, link_url
 from cascade.errors import CallTimeoutError, LinkLostError
 from cascade.frames import Call, Payload
-from cascade.link import Handler, Link, LinkLimits
+from cascade.link import TAKEN_OVER, Handler, Link, LinkLimits
 from cascade.ocpp16 import WINDOWED_SUBPROTOCOL
 from cascade.server import LinkServer
 from cascade.sockets import READY_BELOW, ServerSocket
@@ -22,7 +22,6 @@ pytestmark = pytest.mark.usefixtures("logs")
 
 ServerFactory = Callable[..., Awaitable[LinkServer]]
 
-TAKEN_OVER = 4001
 WITHIN_S = 5.0
 """Half of what `websockets` gives a peer to close its end."""
 

@@ -10,11 +10,10 @@ import pytest
 
 from cascade.client import basic
 from cascade.frames import Call, Payload
-from cascade.link import Link
+from cascade.link import TAKEN_OVER, Link
 from cascade.roaming.cdrs import Cdr, CdrReceipt, CdrStatus, DeliveryStatus, ReceiptStatus
 from cascade.roaming.data_transfer import request
 from cascade.roaming.tokens import PublishTokens, PullWhitelist, Token
-from nap.operators import TAKEN_OVER
 from tests.bare import Bare
 from tests.conftest import LogLines
 from tests.faults.processes.network import FaultyProxy

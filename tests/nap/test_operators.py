@@ -12,8 +12,9 @@ from websockets.exceptions import ConnectionClosed
 from cascade.client import BusyError, basic, dial, link_url
 from cascade.errors import LinkLostError
 from cascade.frames import Call
+from cascade.link import TAKEN_OVER
 from cascade.ocpp16 import SUBPROTOCOL
-from nap.operators import DISABLED, GOING_AWAY, TAKEN_OVER, new_credential
+from nap.operators import DISABLED, GOING_AWAY, new_credential
 from nap.store.sqlite import SqliteStore
 from tests.conftest import LogLines
 from tests.nap.actors import NOW, SECRET, SECRET_HASH, Partner, World, operator

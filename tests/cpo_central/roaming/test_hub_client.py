@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from cascade.database import Database
 from cascade.errors import BadValueError, PeerError, RoamingRefused
 from cascade.frames import Call, Payload
+from cascade.link import TAKEN_OVER
 from cascade.ocpp16 import SUBPROTOCOL
 from cascade.roaming.endpoints import PublishEndpoint
 from cascade.roaming.model import id_key
@@ -73,6 +74,17 @@ async def test_a_hub_that_speaks_plain_ocpp_gets_one_call_at_a_time(
     await start(hub=hub)
     assert (await logs.event("hub_linked"))["window"] == 1
     await logs.event("published")
+
+
+async def test_two_that_link_as_one_do_not_take_the_link_from_each_other_all_the_time(
+    start: Start, hub: Hub, logs: LogLines
+) -> None:
+    await start(hub=hub, relink_cap_s=60)
+    await logs.event("published")
+    await hub.links["C2"].close(TAKEN_OVER, "a newer link of this operator has taken over")
+    relinking = await logs.event("relinking")
+    assert relinking["because"] == "another process links as us: let only one use our credential"
+    assert relinking["wait_s"] >= 60
 
 
 async def test_a_hub_that_comes_back_is_told_everything_anew(

@@ -84,6 +84,7 @@ class End:
     """
 
     subprotocol = WINDOWED_SUBPROTOCOL
+    close_code = None
 
     def __init__(self, wire: Wire, way: int) -> None:
         self.handlers: Mapping[str, Handler] = {}
