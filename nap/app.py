@@ -146,7 +146,7 @@ class HubApp:
     def _on_link(self, operator_id: str, up: bool) -> None:  # noqa: FBT001 - told by OperatorLinks
         self._distribution.forget(operator_id)
         if up:
-            self._forwarding.wake(operator_id)
+            self._forwarding.linked(operator_id)
 
     async def _watch_store(self) -> None:
         """Notice what the command line has changed."""

@@ -13,7 +13,9 @@ behind it all the same, except its credit, and that one again after a rest.
 
 import asyncio
 import time
+from collections import defaultdict
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
@@ -74,6 +76,13 @@ class Forwarding:
         self._clock = clock
         self._couriers: dict[str, asyncio.Task[None]] = {}
         self._woken: set[str] = set()
+        self._relinked: defaultdict[str, asyncio.Event] = defaultdict(asyncio.Event)
+        """Operators that have a new link since their courier's last round began."""
+
+    def linked(self, operator_id: str) -> None:
+        """An operator has a new link: what made its courier rest may be over."""
+        self._relinked[operator_id].set()
+        self.wake(operator_id)
 
     def wake(self, operator_id: str) -> None:
         """There may be something to carry to this operator."""
@@ -94,6 +103,7 @@ class Forwarding:
         try:
             while operator_id in self._woken:
                 self._woken.discard(operator_id)
+                self._relinked[operator_id].clear()
                 await self._round(operator_id)
         finally:
             del self._couriers[operator_id]  # in one step with the last look at `_woken`
@@ -117,10 +127,12 @@ class Forwarding:
                 await self._rest(operator_id, "there is something that it cannot answer for")
 
     async def _rest(self, operator_id: str, because: str) -> None:
+        """Wait for a while or a new link, but not only for another CDR: that would be no rest."""
         log.warning("courier_rests", operator=operator_id, because=because)
-        # woken meanwhile, say by a link that took over from the one that failed: try again at once
-        if self._bus.linked(operator_id) and operator_id not in self._woken:
-            await asyncio.sleep(RETRY_S)
+        if self._bus.linked(operator_id):
+            with suppress(TimeoutError):
+                async with asyncio.timeout(RETRY_S):
+                    await self._relinked[operator_id].wait()
             self._woken.add(operator_id)
 
     # --- home -----------------------------------------------------------------------------------------------

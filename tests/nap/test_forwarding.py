@@ -423,6 +423,28 @@ async def test_a_cdr_that_home_cannot_answer_for_holds_up_its_credit_only(
     assert told == [poison.cdr_id, credit.cdr_id]
 
 
+async def test_another_cdr_does_not_disturb_a_courier_that_rests_and_a_new_link_does(
+    world: World, home: Partner, visited: Partner, logs: LogLines, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(forwarding, "RETRY_S", 600.0)
+
+    async def choke(_: Cdr) -> CdrReceipt:
+        raise InternalFaultError("not now")
+
+    home.answers[Cdr] = choke
+    first, second = cdr(transaction_id=1), cdr(transaction_id=2)
+    await visited.send(first)
+    await home.next(Cdr)
+    await logs.event("courier_rests")
+    await visited.send(second)
+    await visited.settle()
+    await home.settle()
+    assert [call.action for call in home.asked] == ["DataTransfer"]
+    newer = Partner("C1")
+    await world.relink(newer)
+    assert [await newer.next(Cdr), await newer.next(Cdr)] == [first, second]
+
+
 @pytest.mark.usefixtures("soon")
 async def test_a_sender_that_cannot_be_told_gets_its_own_cdrs_all_the_same(
     home: Partner, visited: Partner, logs: LogLines

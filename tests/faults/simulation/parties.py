@@ -166,7 +166,7 @@ class HubLife:
     def _on_link(self, operator_id: str, up: bool) -> None:  # noqa: FBT001 - told by OperatorLinks
         self._distribution.forget(operator_id)
         if up:
-            self._forwarding.wake(operator_id)
+            self._forwarding.linked(operator_id)
 
     async def admits(self, operator_id: str, authorization: str) -> bool:
         """Credentials take long to verify, and have tests of their own."""
