@@ -139,7 +139,7 @@ def wan_(quick: Quick = False, out: Out = None) -> None:
 
 @app.command("all")
 def all_(quick: Quick = False, out: Out = None) -> None:
-    """Every experiment, one after the other; with --quick in about five minutes, else in about half an hour."""
+    """Every experiment, one after the other; with --quick in about five minutes, else in about forty."""
     others = (_table5, _whitelist, _cdr, _connections, _returning, _backlog, _charging, _growth, _wan)
     plan = authorize.Plan.quick() if quick else authorize.Plan.full()
     _carry_out([_authorize(plan), *(experiment(quick=quick) for experiment in others)], out)
