@@ -15,7 +15,8 @@ from cascade.roaming.tokens import WhitelistChanged
 from cascade.service import first_to_end, server_tls
 from cascade.trace import FrameTrace
 from cpo_central.cdrs.delivery import Delivery, StatusDesk
-from cpo_central.cdrs.store import CdrStore
+from cpo_central.cdrs.intake import Intake
+from cpo_central.cdrs.outbox import Outbox
 from cpo_central.chargers import server as charger_server
 from cpo_central.chargers.acceptance import Registration
 from cpo_central.chargers.charge_points import ChargePointStore
@@ -77,13 +78,13 @@ class Central:
         self._database = open_database(settings.database)
         self._tasks: list[asyncio.Task[None]] = []
         limits = LinkLimits(call_timeout_s=settings.call_timeout_s)
-        tokens, cdrs = TokenStore(self._database), CdrStore(self._database)
+        tokens, outbox = TokenStore(self._database), Outbox(self._database)
         whitelist = WhitelistStore(self._database)
         ticket_key = TicketKeyStore(self._database)
         replication = Replication(whitelist) if Mode.WHITELIST in settings.modes else None
-        self._home = Home(tokens, cdrs)
+        self._home = Home(tokens, Intake(self._database))
         self._hub = HubClient(
-            handlers=_hub_handlers(self._home, cdrs, replication),
+            handlers=_hub_handlers(self._home, outbox, replication),
             limits=limits,
             trace=self.trace,
             relink_s=(settings.relink_base_s, settings.relink_cap_s),
@@ -101,7 +102,7 @@ class Central:
             tls=self._client_tls,
         )
         self._delivery = Delivery(
-            store=cdrs,
+            store=outbox,
             hub=self._hub,
             peers=self._peers,
             retry_s=(settings.cdr_retry_base_s, settings.cdr_retry_cap_s),
@@ -263,9 +264,9 @@ class Central:
         await self._database.close()
 
 
-def _hub_handlers(home: Home, cdrs: CdrStore, replication: Replication | None) -> dict[str, Any]:
+def _hub_handlers(home: Home, outbox: Outbox, replication: Replication | None) -> dict[str, Any]:
     """What we answer on the hub link."""
-    statuses = StatusDesk(cdrs)
+    statuses = StatusDesk(outbox)
     answers: dict[Any, Any] = {
         Cdr: home.cdr(None),
         CdrBatch: home.cdr_batch(None),

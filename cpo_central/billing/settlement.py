@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from cascade.roaming.ledgers import Entry, Ledger, Period
-from cpo_central.cdrs.store import CdrState
+from cpo_central.cdrs.outbox import CdrState
 
 TAKEN = frozenset({CdrState.DELIVERED.value, CdrState.ACCEPTED.value})
 """The states of a CDR of ours that the home operator has, and owes for."""

@@ -11,7 +11,7 @@ from uuid import UUID, uuid4
 from cascade.database import Database
 from cascade.errors import CascadeError
 from cascade.roaming.cdrs import Cdr, objection_to_credit
-from cpo_central.cdrs.store import queue
+from cpo_central.cdrs.outbox import queue
 
 
 class CorrectionError(CascadeError):

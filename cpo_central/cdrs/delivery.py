@@ -26,7 +26,7 @@ from cascade.errors import (
 )
 from cascade.roaming.cdrs import Cdr, CdrReceipt, CdrStatus, CdrStatusBatch, Noted, ReceiptStatus
 from cascade.roaming.model import Refusal
-from cpo_central.cdrs.store import CdrState, CdrStore, Destination, Route, Settled
+from cpo_central.cdrs.outbox import CdrState, Destination, Outbox, Route, Settled
 
 log = structlog.get_logger()
 
@@ -60,9 +60,7 @@ class Delivery:
         retry_s: the first and the longest wait before a destination is tried again, in seconds.
     """
 
-    def __init__(
-        self, *, store: CdrStore, hub: Receiver, peers: Receiver, retry_s: tuple[float, float]
-    ) -> None:
+    def __init__(self, *, store: Outbox, hub: Receiver, peers: Receiver, retry_s: tuple[float, float]) -> None:
         self._store = store
         self._receivers = {Route.HUB: hub, Route.PEER: peers}
         self._retry_s = retry_s
@@ -237,7 +235,7 @@ def _state(route: Route, status: ReceiptStatus) -> CdrState:
 class StatusDesk:
     """Notes what the hub says has become of our CDRs."""
 
-    def __init__(self, store: CdrStore) -> None:
+    def __init__(self, store: Outbox) -> None:
         self._store = store
 
     async def note(self, status: CdrStatus) -> Noted:

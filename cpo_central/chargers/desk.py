@@ -13,7 +13,7 @@ import structlog
 from cascade.frames import Payload
 from cascade.roaming.model import utc_text
 from cpo_central.cdrs.decisions import Stop
-from cpo_central.cdrs.store import Route
+from cpo_central.cdrs.outbox import Route
 from cpo_central.chargers.acceptance import Registration
 from cpo_central.chargers.charge_points import ChargePointStore
 from cpo_central.chargers.events import EventKind, Events

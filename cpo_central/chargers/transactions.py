@@ -25,7 +25,7 @@ from cascade.roaming.cdrs import Cdr
 from cascade.roaming.model import id_key, utc_text
 from cpo_central.cdrs import decisions as cdrs
 from cpo_central.cdrs.decisions import Stop, Transaction
-from cpo_central.cdrs.store import queue
+from cpo_central.cdrs.outbox import queue
 from cpo_central.drivers.authorization import DecidedBy, Decision
 
 

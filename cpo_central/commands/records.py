@@ -15,8 +15,9 @@ from cascade.roaming.model import utc_text
 from cascade.roaming.tokens import Token
 from cpo_central.cdrs.corrections import correct
 from cpo_central.cdrs.decisions import Transaction
+from cpo_central.cdrs.intake import Intake
+from cpo_central.cdrs.outbox import CdrState, Outbox, Route
 from cpo_central.cdrs.refusals import refused
-from cpo_central.cdrs.store import CdrState, CdrStore, Route
 from cpo_central.chargers.transactions import TransactionStore
 from cpo_central.commands.console import Record, print_json, show, with_database
 from cpo_central.drivers.token_csv import Fault, read_csv
@@ -125,7 +126,7 @@ def show_transactions(records: Sequence[Record], *, as_json: bool) -> None:
 
 async def list_sent(database: Path) -> list[Record]:
     """The CDRs that we send."""
-    found = await with_database(database, lambda opened: CdrStore(opened).sent())
+    found = await with_database(database, lambda opened: Outbox(opened).sent())
     return [
         {
             "cdrId": str(sent.cdr.cdr_id),
@@ -142,7 +143,7 @@ async def list_sent(database: Path) -> list[Record]:
 
 async def list_received(database: Path) -> list[Record]:
     """The CDRs of our drivers' sessions elsewhere."""
-    found = await with_database(database, lambda opened: CdrStore(opened).received())
+    found = await with_database(database, lambda opened: Intake(opened).received())
     return [
         {
             "cdrId": str(received.cdr.cdr_id),
@@ -211,12 +212,12 @@ async def credit(database: Path, cdr_id: UUID, meter_stop: int | None, session_e
 
 async def resend(database: Path, cdr_id: str) -> CdrState | None:
     """Put a parked CDR back; the state it was in, or None if there is none."""
-    return await with_database(database, lambda opened: CdrStore(opened).resend(cdr_id))
+    return await with_database(database, lambda opened: Outbox(opened).resend(cdr_id))
 
 
 async def redeliver(database: Path, since: str) -> int:
     """Put back what was acknowledged since a second, in UTC; returns how many."""
-    return await with_database(database, lambda opened: CdrStore(opened).redeliver(since))
+    return await with_database(database, lambda opened: Outbox(opened).redeliver(since))
 
 
 def show_redelivered(count: int, *, as_json: bool) -> None:

@@ -21,7 +21,7 @@ from cascade.roaming.model import Refusal
 from cascade.roaming.tokens import id_tag_info
 from cascade.tasks import Afterwards
 from cpo_central.cdrs.decisions import HomeAuthorization
-from cpo_central.cdrs.store import CdrStore
+from cpo_central.cdrs.intake import Intake
 from cpo_central.drivers.tokens import TokenStore
 
 log = structlog.get_logger()
@@ -41,7 +41,7 @@ HUB = "hub"
 class Home:
     """Answers the hub and peers about our drivers."""
 
-    def __init__(self, tokens: TokenStore, cdrs: CdrStore) -> None:
+    def __init__(self, tokens: TokenStore, cdrs: Intake) -> None:
         self._tokens = tokens
         self._cdrs = cdrs
         self._recorder: Recorder[HomeAuthorization] = Recorder(

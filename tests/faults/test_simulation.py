@@ -11,10 +11,10 @@ import structlog
 
 from cascade.roaming.cdrs import Cdr
 from cascade.roaming.tokens import Token, WhitelistChanged, WhitelistPage
-from cpo_central.cdrs import store as cdr_store
+from cpo_central.cdrs import intake
 from cpo_central.cdrs.decisions import CdrFacts, Refuse, Repeat, Take, judge
 from cpo_central.cdrs.delivery import Delivery
-from cpo_central.cdrs.store import CdrStore, Destination
+from cpo_central.cdrs.outbox import Destination, Outbox
 from cpo_central.drivers.authorizer import Upstream
 from cpo_central.roaming.hub_client import HubClient
 from nap import distribution
@@ -76,7 +76,7 @@ def test_a_forgotten_deduplication_is_found(monkeypatch: pytest.MonkeyPatch) -> 
     def judge_forgetfully(cdr: Cdr, facts: CdrFacts) -> Take | Repeat | Refuse:
         return judge(cdr, replace(facts, stored=None))
 
-    monkeypatch.setattr(cdr_store, "judge", judge_forgetfully)
+    monkeypatch.setattr(intake, "judge", judge_forgetfully)
     found = first_violation()
     assert "waits" in found or "Queued" in found
 
@@ -113,12 +113,12 @@ def test_an_answer_that_is_kept_too_long_is_found(monkeypatch: pytest.MonkeyPatc
 
 
 def test_a_credit_that_overtakes_what_it_cancels_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    waiting = CdrStore.waiting
+    waiting = Outbox.waiting
 
-    def waiting_backwards(self: CdrStore, destination: Destination, limit: int) -> list[Cdr]:
+    def waiting_backwards(self: Outbox, destination: Destination, limit: int) -> list[Cdr]:
         return waiting(self, destination, limit)[::-1]
 
-    monkeypatch.setattr(CdrStore, "waiting", waiting_backwards)
+    monkeypatch.setattr(Outbox, "waiting", waiting_backwards)
     assert first_violation()
 
 

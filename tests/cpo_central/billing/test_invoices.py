@@ -13,7 +13,7 @@ from cascade.roaming.model import Refusal
 from cpo_central.billing import invoices
 from cpo_central.billing.invoices import InvoiceStore, TariffError
 from cpo_central.billing.pricing import Line
-from cpo_central.cdrs.store import CdrStore
+from cpo_central.cdrs.intake import Intake
 from cpo_central.drivers.token_csv import read_token
 from cpo_central.drivers.tokens import TokenStore
 from tests.cpo_central.billing.test_pricing import tariff
@@ -30,7 +30,7 @@ async def store(database: Database) -> InvoiceStore:
 
 async def take(database: Database, *cdrs: Cdr) -> list[str]:
     """Take CDRs; returns the codes of refusals."""
-    outcomes = await CdrStore(database).take(cdrs, None, NOW)
+    outcomes = await Intake(database).take(cdrs, None, NOW)
     return [outcome.code for outcome in outcomes if isinstance(outcome, Refusal)]
 
 

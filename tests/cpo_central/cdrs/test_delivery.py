@@ -37,8 +37,8 @@ from cascade.roaming.cdrs import (
 from cascade.roaming.model import Refusal
 from cpo_central.app import Central
 from cpo_central.cdrs.delivery import BATCH, Delivery
+from cpo_central.cdrs.outbox import CdrState, Destination, Outbox, Route, Settled, queue
 from cpo_central.cdrs.refusals import refused
-from cpo_central.cdrs.store import CdrState, CdrStore, Destination, Route, Settled, queue
 from cpo_central.commands.records import list_received, list_sent, list_transactions, put_tokens, resend
 from cpo_central.drivers.token_csv import read_token
 from cpo_central.schema import APPLICATION_ID, MIGRATIONS, open_database
@@ -325,7 +325,7 @@ class Receiver:
 
 @asynccontextmanager
 async def delivering(
-    store: CdrStore, *, hub: Receiver | None = None, peers: Receiver | None = None, retry_s: float = 0.01
+    store: Outbox, *, hub: Receiver | None = None, peers: Receiver | None = None, retry_s: float = 0.01
 ) -> AsyncIterator[Delivery]:
     """A worker, for a while."""
     delivery = Delivery(
@@ -346,7 +346,7 @@ async def put(database: Database, *records: Cdr) -> None:
 
 
 async def park(database: Database, *records: Cdr) -> None:
-    await CdrStore(database).settle(
+    await Outbox(database).settle(
         [Settled(record.cdr_id, CdrState.PARKED, None, "UnknownToken: not ours") for record in records]
     )
 
@@ -360,7 +360,7 @@ def records(count: int, authorization: Authorization = Authorization.PEER, **oth
 
 
 async def test_each_destination_goes_its_own_way(database: Database, logs: LogLines) -> None:
-    store = CdrStore(database)
+    store = Outbox(database)
     stuck, free = records(1, home_operator_id="C1"), records(1, home_operator_id="C3")
     by_hub = records(1, Authorization.WHITELIST)
     await put(database, *stuck, *free, *by_hub)
@@ -385,7 +385,7 @@ async def test_each_destination_goes_its_own_way(database: Database, logs: LogLi
 
 
 async def test_a_destination_is_tried_until_it_takes(database: Database, logs: LogLines) -> None:
-    store = CdrStore(database)
+    store = Outbox(database)
     waiting = records(2, home_operator_id="C1")
     await put(database, *waiting)
     peers = Receiver(
@@ -403,7 +403,7 @@ async def test_a_destination_is_tried_until_it_takes(database: Database, logs: L
 
 
 async def test_the_hub_is_tried_at_once_when_it_is_back(database: Database, logs: LogLines) -> None:
-    store = CdrStore(database)
+    store = Outbox(database)
     await put(database, *records(1, Authorization.HUB))
     hub = Receiver(LinkLostError("gone"))
     async with delivering(store, hub=hub, retry_s=3600) as delivery:
@@ -414,7 +414,7 @@ async def test_the_hub_is_tried_at_once_when_it_is_back(database: Database, logs
 
 
 async def test_a_status_that_was_faster_than_the_receipt_stays(database: Database) -> None:
-    store = CdrStore(database)
+    store = Outbox(database)
     (record,) = records(1, Authorization.HUB)
     await put(database, record)
     assert await store.note([CdrStatus(cdr_id=record.cdr_id, status=DeliveryStatus.ACCEPTED)]) == [True]
@@ -424,7 +424,7 @@ async def test_a_status_that_was_faster_than_the_receipt_stays(database: Databas
 
 
 async def test_a_cdr_body_is_never_changed(database: Database) -> None:
-    store = CdrStore(database)
+    store = Outbox(database)
     (record,) = records(1, session_end=datetime(2026, 1, 1, 12, 0, 0, 123456, tzinfo=UTC))
     await put(database, record)
     ((body, digest),) = database.reader.execute("SELECT body, digest FROM cdr").fetchall()
@@ -434,7 +434,7 @@ async def test_a_cdr_body_is_never_changed(database: Database) -> None:
 
 
 async def test_a_credit_never_goes_before_what_it_cancels(database: Database, logs: LogLines) -> None:
-    store = CdrStore(database)
+    store = Outbox(database)
     (original,) = records(1, home_operator_id="C1")
     credit, (right,) = original.credited_by(uuid4()), records(1, home_operator_id="C1")
     await put(database, original, credit, right)
@@ -446,7 +446,7 @@ async def test_a_credit_never_goes_before_what_it_cancels(database: Database, lo
 
 
 async def test_a_parked_cdr_goes_again_with_its_credit_in_order(database: Database) -> None:
-    store = CdrStore(database)
+    store = Outbox(database)
     original, other = records(2, home_operator_id="C1")
     credit = original.credited_by(uuid4())
     await put(database, original, other, credit)
@@ -458,7 +458,7 @@ async def test_a_parked_cdr_goes_again_with_its_credit_in_order(database: Databa
 # --- many at once ---------------------------------------------------------------------------------------------
 
 
-async def states(store: CdrStore) -> dict[Cdr, str]:
+async def states(store: Outbox) -> dict[Cdr, str]:
     return {sent.cdr: sent.state.value for sent in await store.sent()}
 
 
@@ -466,16 +466,16 @@ async def test_many_go_together_in_their_order(database: Database, logs: LogLine
     waiting = records(2 * BATCH + 1, Authorization.WHITELIST)
     await put(database, *waiting)
     hub, revision = Receiver(), database.revision
-    async with delivering(CdrStore(database), hub=hub):
+    async with delivering(Outbox(database), hub=hub):
         lines = await told(logs, "cdr", len(waiting))
     assert (hub.took, hub.asked) == (waiting, [BATCH, BATCH, 1])
     assert database.revision == revision + 3, "a commit for each message"
     assert [line["cdr_id"] for line in lines] == [str(record.cdr_id) for record in waiting]
-    assert set((await states(CdrStore(database))).values()) == {"Received"}
+    assert set((await states(Outbox(database))).values()) == {"Received"}
 
 
 async def test_of_a_batch_each_gets_its_own_outcome(database: Database, logs: LogLines) -> None:
-    store = CdrStore(database)
+    store = Outbox(database)
     good, unknown, confused, last = waiting = records(4, home_operator_id="C1")
     await put(database, *waiting)
 
@@ -512,7 +512,7 @@ async def test_a_batch_without_an_answer_goes_one_by_one_and_the_next_together(
     waiting = records(3, home_operator_id="C1")
     await put(database, *waiting)
     peers = Receiver(error)
-    async with delivering(CdrStore(database), peers=peers) as delivery:
+    async with delivering(Outbox(database), peers=peers) as delivery:
         await told(logs, "cdr", 3)
         more = records(2, home_operator_id="C1")
         await put(database, *more)
@@ -524,7 +524,7 @@ async def test_a_batch_without_an_answer_goes_one_by_one_and_the_next_together(
 
 
 async def test_a_poisoned_cdr_holds_up_its_credit_only(database: Database, logs: LogLines) -> None:
-    store = CdrStore(database)
+    store = Outbox(database)
     (poison,) = records(1, Authorization.HUB)
     credit, behind = poison.credited_by(uuid4()), records(2 * BATCH, Authorization.HUB)
     await put(database, poison, *behind[:BATCH], credit, *behind[BATCH:])
@@ -556,7 +556,7 @@ async def test_a_poisoned_cdr_holds_up_its_credit_only(database: Database, logs:
 async def test_what_was_delivered_and_not_written_down_is_delivered_again(
     database: Database, logs: LogLines
 ) -> None:
-    store, waiting = CdrStore(database), records(3, home_operator_id="C1")
+    store, waiting = Outbox(database), records(3, home_operator_id="C1")
     await put(database, *waiting)
 
     class Peers(Receiver):
@@ -578,7 +578,7 @@ async def test_a_fault_of_ours_stops_one_destination_and_that_for_a_while_only(
     one, other = records(2, home_operator_id="C1"), records(1, Authorization.HUB)
     await put(database, *one, *other)
     peers, hub = Receiver(TypeError("a bug"), TypeError("a bug")), Receiver()
-    async with delivering(CdrStore(database), hub=hub, peers=peers):
+    async with delivering(Outbox(database), hub=hub, peers=peers):
         await told(logs, "cdr", 3)
     assert (peers.took, hub.took) == (one, other)
     assert [line["operator"] for line in logs.named("delivery_failed")] == ["C1", "C1"]
@@ -624,7 +624,7 @@ def test_whatever_the_receiver_does_all_comes_and_credits_come_after(
 
     async def deliver(path: Path) -> tuple[list[Cdr], dict[Cdr, str]]:
         database = open_database(path)
-        store, hub = CdrStore(database), Moods(moods, originals[poison], faults)
+        store, hub = Outbox(database), Moods(moods, originals[poison], faults)
         await put(database, *originals, *credits_)
         async with delivering(store, hub=hub, retry_s=0), asyncio.timeout(10):
             while store.destinations():
@@ -644,7 +644,7 @@ def test_whatever_the_receiver_does_all_comes_and_credits_come_after(
 
 
 async def test_the_outbox_is_never_read_from_end_to_end(database: Database) -> None:
-    store, asked = CdrStore(database), list[str]()
+    store, asked = Outbox(database), list[str]()
     await put(database, *records(3, home_operator_id="C1"), *records(3, Authorization.HUB))
     database.reader.set_trace_callback(asked.append)
     assert len(store.destinations()) == 2
@@ -670,7 +670,7 @@ async def test_an_outbox_of_an_older_version_goes_where_it_did(tmp_path: Path) -
     await older.write(fill)
     await older.close()
     database = open_database(path)
-    store = CdrStore(database)
+    store = Outbox(database)
     to_hub, to_peer = Destination(Route.HUB, None), Destination(Route.PEER, "C3")
     assert store.destinations() == [to_hub, to_peer]
     assert [store.waiting(to_peer, 10), store.waiting(to_hub, 10)] == [kept[:1], kept[1:]]

@@ -11,7 +11,7 @@ from typer.testing import CliRunner, Result
 
 from cascade.roaming.cdrs import Cdr
 from cascade.roaming.ledgers import Ledger
-from cpo_central.cdrs.store import CdrStore
+from cpo_central.cdrs.intake import Intake
 from cpo_central.commands.cli import app
 from cpo_central.drivers.token_csv import read_token
 from cpo_central.drivers.tokens import TokenStore
@@ -40,7 +40,7 @@ def taken(file: Path) -> list[Cdr]:
     async def fill() -> None:
         database = open_database(file)
         await TokenStore(database).put([read_token({"idTag": "HOME0001"})])
-        await CdrStore(database).take(made, None, END)
+        await Intake(database).take(made, None, END)
         await database.close()
 
     asyncio.run(fill())

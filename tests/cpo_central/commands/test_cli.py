@@ -11,7 +11,8 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from cascade.roaming.cdrs import Cdr, CdrReceipt, CdrStatus, DeliveryStatus, ReceiptStatus
-from cpo_central.cdrs.store import CdrState, CdrStore, Settled
+from cpo_central.cdrs.intake import Intake
+from cpo_central.cdrs.outbox import CdrState, Outbox, Settled
 from cpo_central.commands.cli import app
 from cpo_central.schema import open_database
 from tests.cpo_central.cdrs.test_delivery import park, put, records
@@ -178,7 +179,7 @@ def test_what_a_receiver_has_lost_goes_again(file: Path) -> None:
             received_at=datetime.now(UTC),
             status=ReceiptStatus.RECEIVED,
         )
-        store = CdrStore(database)
+        store = Outbox(database)
         await store.settle(
             [
                 Settled(first.cdr_id, CdrState.RECEIVED, taken, None),
@@ -205,7 +206,7 @@ def test_a_rejected_cdr_is_the_hub_s_to_offer_again(file: Path) -> None:
         database = open_database(file)
         await put(database, record)
         said = CdrStatus(cdr_id=record.cdr_id, status=DeliveryStatus.REJECTED, reason="x")
-        await CdrStore(database).note([said])
+        await Outbox(database).note([said])
         await database.close()
 
     asyncio.run(reject())
@@ -219,7 +220,7 @@ def test_what_we_did_not_take_is_shown_with_the_reason(file: Path) -> None:
 
     async def refuse() -> None:
         database = open_database(file)
-        await CdrStore(database).take([record], "C2", datetime.now(UTC))
+        await Intake(database).take([record], "C2", datetime.now(UTC))
         await database.close()
 
     asyncio.run(refuse())

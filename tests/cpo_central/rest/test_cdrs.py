@@ -7,7 +7,8 @@ import pytest_asyncio
 
 from cascade.roaming.cdrs import Authorization, Cdr
 from cascade.roaming.tokens import Token
-from cpo_central.cdrs.store import CdrStore, queue
+from cpo_central.cdrs.intake import Intake
+from cpo_central.cdrs.outbox import queue
 from cpo_central.drivers.tokens import TokenStore
 from tests.cpo_central.rest.conftest import Rest, is_problem
 
@@ -45,7 +46,7 @@ async def cdr_ids(rest: Rest) -> list[str]:
         await database.write(lambda connection, cdr=cdr: queue(connection, cdr, NOW))  # type: ignore[misc]
     await TokenStore(database).put([Token(id_tag="A")])
     received = a_cdr("C2", uuid4())
-    await CdrStore(database).take([received], None, NOW)
+    await Intake(database).take([received], None, NOW)
     return [*map(str, ids), str(received.cdr_id)]
 
 

@@ -17,7 +17,7 @@ from cascade.roaming.endpoints import LookupEndpoint, PublishEndpoint, Referral
 from cascade.trace import FrameTrace
 from cpo_central.app import Central
 from cpo_central.cdrs.decisions import HomeAuthorization
-from cpo_central.cdrs.store import CdrStore
+from cpo_central.cdrs.intake import Intake
 from cpo_central.commands.records import list_received, list_sent, put_tokens
 from cpo_central.drivers.token_csv import read_token
 from cpo_central.drivers.tokens import TokenStore
@@ -300,7 +300,7 @@ async def test_a_blocked_driver_proves_nothing(c1: Central, hub: Hub) -> None:
 
 
 async def test_what_we_answered_long_ago_is_forgotten(database: Database, logs: LogLines) -> None:
-    store, now = CdrStore(database), datetime.now(UTC)
+    store, now = Intake(database), datetime.now(UTC)
     moments = [now - KEEP - timedelta(seconds=1), now - KEEP / 2, now]
     answers = [HomeAuthorization("A", None, f"m-{number}", "Accepted", at) for number, at in enumerate(moments)]
     await store.record_authorizations(answers)

@@ -22,7 +22,8 @@ from cpo_central import schema as central_schema
 from cpo_central.app import _hub_handlers
 from cpo_central.cdrs.corrections import correct
 from cpo_central.cdrs.delivery import Delivery
-from cpo_central.cdrs.store import CdrStore
+from cpo_central.cdrs.intake import Intake
+from cpo_central.cdrs.outbox import Outbox
 from cpo_central.chargers.charge_points import ChargePointStore
 from cpo_central.chargers.desk import ChargerDesk, Intervals
 from cpo_central.chargers.events import Events
@@ -208,13 +209,13 @@ class CentralLife:
         self.node = Node(operator_id, clock)
         self._operator_id = operator_id
         self._database = database = SimulatedDatabase(disk, self.node, rng)
-        cdrs, whitelist, ticket_key = CdrStore(database), WhitelistStore(database), TicketKeyStore(database)
+        outbox, whitelist, ticket_key = Outbox(database), WhitelistStore(database), TicketKeyStore(database)
         self.tokens = TokenStore(database)
-        home = Home(self.tokens, cdrs)
+        home = Home(self.tokens, Intake(database))
         replication = Replication(whitelist) if Mode.WHITELIST in modes else None
         trace = FrameTrace(operator_id)
         self._hub = HubClient(
-            handlers=_hub_handlers(home, cdrs, replication),
+            handlers=_hub_handlers(home, outbox, replication),
             limits=LIMITS,
             trace=trace,
             relink_s=(0.5, 8.0),
@@ -226,7 +227,7 @@ class CentralLife:
         peers = PeerClient(
             operator_id=operator_id, directory=self._hub, limits=LIMITS, trace=trace, idle_s=60.0, tls=TLS
         )
-        self.delivery = Delivery(store=cdrs, hub=self._hub, peers=peers, retry_s=(0.5, 8.0))
+        self.delivery = Delivery(store=outbox, hub=self._hub, peers=peers, retry_s=(0.5, 8.0))
         for part in (self._hub, self.delivery):
             part._rng = rng  # type: ignore[assignment] # jitter from the seed
         self._desk = ChargerDesk(
