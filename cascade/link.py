@@ -38,6 +38,7 @@ from cascade.errors import (
     InternalFaultError,
     LinkLostError,
     PeerError,
+    StoreError,
     UnsupportedActionError,
 )
 from cascade.frames import Call, CallError, CallResult, Frame, Payload, decode, encode
@@ -47,6 +48,9 @@ from cascade.trace import FrameTrace
 
 TAKEN_OVER = 4001
 """Close code of ours: a newer link of the same identity counts now."""
+
+NOT_STORED = "nothing can be stored at the moment: try again later"
+"""What a peer is told when the database takes nothing, as on a full disk; the log says why."""
 
 Handler = Callable[[Call], Awaitable[Payload]]
 """Answers one CALL of the peer with the payload of its CALLRESULT, or raises `AnswerError`.
@@ -333,6 +337,8 @@ class Link:
             answer: Frame = CallResult(call.message_id, await handler(call))
         except AnswerError as error:
             answer = CallError(call.message_id, error.code, error.description, error.details)
+        except StoreError as error:
+            answer = self._not_stored(call, error)
         except Exception as error:  # noqa: BLE001 - it goes to the log
             answer = self._fault(call, error)
         except asyncio.CancelledError as error:
@@ -359,6 +365,12 @@ class Link:
             exc_info=error,
         )
         return CallError(call.message_id, InternalFaultError.code, "the request could not be handled")
+
+    def _not_stored(self, call: Call, error: StoreError) -> CallError:
+        log.error(
+            "not_stored", peer=self.peer, action=call.action, message_id=call.message_id, because=str(error)
+        )
+        return CallError(call.message_id, InternalFaultError.code, NOT_STORED)
 
     async def _refuse(self, message_id: str, error: AnswerError) -> None:
         answer = CallError(message_id, error.code, error.description, error.details)

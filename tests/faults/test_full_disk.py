@@ -9,6 +9,7 @@ import pytest
 
 from cascade.errors import PeerError
 from cascade.frames import Payload
+from cascade.link import NOT_STORED
 from tests.faults.processes.chargers import Charger
 from tests.faults.processes.site import HUB, Site
 from tests.faults.simulation.parties import OPERATORS
@@ -48,9 +49,9 @@ async def test_at_the_hub(site: Site, charger: Charger) -> None:
     site.fill_disk(HUB)
     await charger.insist("StopTransaction", stop(transaction_id))
     refused = await site.event("A", "cdr_waits")
-    assert "InternalError" in refused["because"]
-    fault = await site.event(HUB, "handler_failed")
-    assert "did not take a write" in fault["exception"]
+    assert refused["because"] == f"InternalError: {NOT_STORED}"
+    fault = await site.event(HUB, "not_stored")
+    assert "did not take a write" in fault["because"]
     assert site.at_home() == 0
     assert site.broken_now() == []
     site.free_disk(HUB)
@@ -61,7 +62,7 @@ async def test_at_the_hub(site: Site, charger: Charger) -> None:
 async def test_at_a_central_system(site: Site, charger: Charger) -> None:
     await charger.insist("Authorize", {"idTag": "B-DRIVER"})
     site.fill_disk("A")
-    with pytest.raises(PeerError, match="the request could not be handled"):
+    with pytest.raises(PeerError, match=NOT_STORED):
         await charger.call("StartTransaction", START)
     assert (await charger.call("Heartbeat", {})).keys() == {"currentTime"}
     site.free_disk("A")
