@@ -65,6 +65,12 @@ class _Round:
     tells: bool = True
     """Whether the operator can be told what has become of its own."""
 
+    def holds(self, stored: StoredCdr) -> bool:
+        """Whether a CDR has to wait: it is held, or the credit of one, which is then held itself."""
+        if stored.cdr.credit_reference_id in self.held:
+            self.held.add(stored.cdr.cdr_id)
+        return stored.cdr.cdr_id in self.held
+
 
 class Forwarding:
     """The couriers."""
@@ -140,7 +146,7 @@ class Forwarding:
     async def _deliver_some(self, home: str, carried: _Round) -> bool:
         """Deliver the next CDRs but those held; False if there are none."""
         queued = self._store.cdrs.queued(home, BATCH + len(carried.held))
-        batch = [stored for stored in queued if stored.cdr.cdr_id not in carried.held][:BATCH]
+        batch = [stored for stored in queued if not carried.holds(stored)][:BATCH]
         await _live_first()
         began = time.perf_counter()
         outcomes = await self._offer_together(home, batch) if len(batch) > 1 else None
@@ -167,8 +173,7 @@ class Forwarding:
         """Offer each alone, and hold those that are not answered for; if that are too many it is not them."""
         settled = 0
         for stored in batch:
-            if stored.cdr.credit_reference_id in carried.held:
-                carried.held.add(stored.cdr.cdr_id)
+            if carried.holds(stored):
                 continue
             began = time.perf_counter()
             try:

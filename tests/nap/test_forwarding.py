@@ -423,6 +423,41 @@ async def test_a_cdr_that_home_cannot_answer_for_holds_up_its_credit_only(
     assert told == [poison.cdr_id, credit.cdr_id]
 
 
+async def test_a_credit_waits_for_what_it_cancels_also_if_others_go_together(
+    world: World, home: Partner, visited: Partner, logs: LogLines
+) -> None:
+    poison, other = cdr(transaction_id=1), cdr(transaction_id=2)
+    credit, further = poison.credited_by(uuid4()), cdr(transaction_id=3)
+    await away(world, home, visited, poison, other)
+    came, may_answer, is_cured = asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+    async def choke(message: Cdr) -> CdrReceipt:
+        if message == poison and not is_cured.is_set():
+            raise InternalFaultError("cannot read it")
+        if message == other:
+            came.set()
+            await may_answer.wait()
+        return receipt(message)
+
+    async def choke_together(batch: CdrBatch) -> CdrOutcomes:
+        return CdrOutcomes(outcomes=tuple([await choke(message) for message in batch.cdrs]))
+
+    back = Partner("C1", takes_batches=True)
+    back.answers |= {Cdr: choke, CdrBatch: choke_together}
+    await world.relink(back)
+    await came.wait()  # alone, as the poison was not answered for
+    await visited.send(credit)
+    await visited.send(further)
+    may_answer.set()
+    await logs.event("courier_rests")
+    assert [stored.state for stored in custody(world)] == [
+        CdrState.QUEUED,
+        CdrState.ACCEPTED,
+        CdrState.QUEUED,
+        CdrState.ACCEPTED,
+    ]
+
+
 async def test_another_cdr_does_not_disturb_a_courier_that_rests_and_a_new_link_does(
     world: World, home: Partner, visited: Partner, logs: LogLines, monkeypatch: pytest.MonkeyPatch
 ) -> None:
