@@ -5,6 +5,7 @@ import random
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 
+from cascade.errors import StoreError
 from tests.faults.outcome import Outcome
 from tests.faults.processes.chargers import Charger
 from tests.faults.processes.site import Site
@@ -62,7 +63,11 @@ async def run(seed: int, folder: Path) -> Outcome:
 
 async def _block(site: Site, home: str, id_tag: str, at_s: float) -> None:
     await asyncio.sleep(at_s)
-    await site.block(home, id_tag)
+    while True:
+        try:
+            return await site.block(home, id_tag)
+        except StoreError:  # the process was stopped in the middle of a write
+            await asyncio.sleep(1.0)
 
 
 async def _misjudged(site: Site, stay: Mapping[str, str], go: Mapping[str, str]) -> list[str]:
