@@ -82,7 +82,11 @@ class Charger:
         connection = await dial(self._url, subprotocols=[SUBPROTOCOL], max_size=65_536, open_timeout_s=2.0)
         self._link = Link(connection, peer="central", handlers={}, limits=LIMITS, trace=FrameTrace(self._name))
         self._reading = asyncio.create_task(self._link.run())
-        await self._link.call("BootNotification", BOOT)
+        try:
+            await self._link.call("BootNotification", BOOT)
+        except CallFailed:
+            await self.hang_up()  # who has not booted is not heard
+            raise
         return self._link
 
     async def hang_up(self) -> None:
