@@ -18,14 +18,13 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
-from uuid import UUID
+from functools import partial
 
 import structlog
 
-from cascade.errors import BadResultError, CallFailed, CallTimeoutError, PeerError, RoamingRefused, StoreError
+from cascade.errors import BadResultError, CallFailed, PeerError, RoamingRefused, StoreError
+from cascade.handover import BATCH, HELD_MAX, NOT_ANSWERED, NOT_AS_A_WHOLE, Held, hand_over
 from cascade.roaming.cdrs import (
-    CdrBatch,
-    CdrOutcomes,
     CdrReceipt,
     CdrStatus,
     CdrStatusBatch,
@@ -41,15 +40,6 @@ from nap.telemetry import Metrics
 
 log = structlog.get_logger()
 
-BATCH = 100
-"""CDRs, or statuses, in one message."""
-
-HELD_MAX = 1000
-"""CDRs that an operator cannot answer for before it is offered no more."""
-
-NOT_AS_A_WHOLE = RoamingRefused, PeerError, BadResultError, CallTimeoutError
-"""Answers to many, or none in time, after which each may get its own."""
-
 RETRY_S = 5.0
 """How long a courier rests when a linked operator does not answer, or the store does not take the outcome."""
 
@@ -58,18 +48,12 @@ RETRY_S = 5.0
 class _Round:
     """What a courier has found out since its last rest."""
 
-    held: set[UUID] = field(default_factory=set)
+    held: Held = field(default_factory=Held)
     """CDRs that the operator could not answer for."""
     delivers: bool = True
     """Whether the operator takes CDRs at all."""
     tells: bool = True
     """Whether the operator can be told what has become of its own."""
-
-    def holds(self, stored: StoredCdr) -> bool:
-        """Whether a CDR has to wait: it is held, or the credit of one, which is then held itself."""
-        if stored.cdr.credit_reference_id in self.held:
-            self.held.add(stored.cdr.cdr_id)
-        return stored.cdr.cdr_id in self.held
 
 
 class Forwarding:
@@ -146,54 +130,43 @@ class Forwarding:
     async def _deliver_some(self, home: str, carried: _Round) -> bool:
         """Deliver the next CDRs but those held; False if there are none."""
         queued = self._store.cdrs.queued(home, BATCH + len(carried.held))
-        batch = [stored for stored in queued if not carried.holds(stored)][:BATCH]
+        batch = [stored for stored in queued if not carried.held.holds(stored.cdr)][:BATCH]
         await _live_first()
-        began = time.perf_counter()
-        outcomes = await self._offer_together(home, batch) if len(batch) > 1 else None
-        if outcomes is not None:
-            await self._settle(batch, outcomes, began)
-        elif batch:
+        if len(batch) > 1 and await self._deliver_together(home, batch):
+            return True
+        if batch:
             await self._deliver_each(home, batch, carried)
         return bool(batch)
 
-    async def _offer_together(self, home: str, batch: Sequence[StoredCdr]) -> list[CdrOutcome] | None:
-        """Offer all in one message; None if that is not answered as a whole."""
-        message = CdrBatch(cdrs=tuple(stored.cdr for stored in batch))
+    async def _deliver_together(self, home: str, batch: Sequence[StoredCdr]) -> bool:
+        """Deliver several; False if they were not answered for as a whole, and may be each."""
         try:
-            answer = await self._bus.ask(home, message, CdrOutcomes)
+            await self._deliver(home, batch)
         except NOT_AS_A_WHOLE as error:
             log.info("batch_not_taken", operator=home, count=len(batch), because=str(error))
-            return None
-        if len(answer.outcomes) != len(batch):
-            log.warning("batch_not_taken", operator=home, count=len(batch), because="not an outcome for each")
-            return None
-        return [_outcome(stored, said) for stored, said in zip(batch, answer.outcomes, strict=True)]
+            return False
+        return True
 
     async def _deliver_each(self, home: str, batch: Sequence[StoredCdr], carried: _Round) -> None:
-        """Offer each alone, and hold those that are not answered for; if that are too many it is not them."""
+        """Deliver each alone, and hold those that are not answered for; if all are, it is not them."""
         settled = 0
         for stored in batch:
-            if carried.holds(stored):
+            if carried.held.holds(stored.cdr):
                 continue
-            began = time.perf_counter()
             try:
-                outcome = await self._offer(home, stored)
-            except (PeerError, BadResultError) as error:
-                log.warning("cdr_waits", cdr_id=str(stored.cdr.cdr_id), home=home, because=str(error))
-                carried.held.add(stored.cdr.cdr_id)
-            else:
-                await self._settle([stored], [outcome], began)
+                await self._deliver(home, [stored])
                 settled += 1
+            except NOT_ANSWERED as error:
+                log.warning("cdr_waits", cdr_id=str(stored.cdr.cdr_id), home=home, because=str(error))
+                carried.held.hold(stored.cdr)
         carried.delivers = settled > 0 and len(carried.held) < HELD_MAX
 
-    async def _offer(self, home: str, stored: StoredCdr) -> CdrOutcome:
-        try:
-            return _outcome(stored, await self._bus.ask(home, stored.cdr, CdrReceipt))
-        except RoamingRefused as refused:
-            return CdrOutcome(stored.cdr.cdr_id, CdrState.REJECTED, str(refused))
-
-    async def _settle(self, batch: Sequence[StoredCdr], outcomes: Sequence[CdrOutcome], began: float) -> None:
+    async def _deliver(self, home: str, batch: Sequence[StoredCdr]) -> None:
+        """Deliver, and write down together what the operator says of each."""
+        began = time.perf_counter()
+        said = await hand_over(partial(self._bus.ask, home), [stored.cdr for stored in batch])
         home_ms = round((time.perf_counter() - began) * 1000, 3)
+        outcomes = [_outcome(stored, one) for stored, one in zip(batch, said, strict=True)]
         await self._store.cdrs.settle(outcomes, self._clock())
         for stored, outcome in zip(batch, outcomes, strict=True):
             stage = outcome.state.value.lower()

@@ -11,30 +11,20 @@ import time
 from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import Protocol
-from uuid import UUID
 
 import structlog
 
 from cascade.client import backoff
 from cascade.errors import (
-    BadResultError,
     CallFailed,
-    CallTimeoutError,
-    PeerError,
-    RoamingRefused,
     StoreError,
 )
+from cascade.handover import BATCH, HELD_MAX, NOT_ANSWERED, NOT_AS_A_WHOLE, Held
 from cascade.roaming.cdrs import Cdr, CdrReceipt, CdrStatus, CdrStatusBatch, Noted, ReceiptStatus
 from cascade.roaming.model import Refusal
 from cpo_central.cdrs.outbox import CdrState, Destination, Outbox, Route, Settled
 
 log = structlog.get_logger()
-
-BATCH = 100
-"""CDRs in one message."""
-
-HELD_MAX = 1000
-"""CDRs that a receiver cannot answer for before it is given no more until later."""
 
 
 class Receiver(Protocol):
@@ -101,7 +91,7 @@ class Delivery:
         """Deliver to one destination until nothing waits for it."""
         waits = self._waits()
         while True:
-            held: set[UUID] = set()
+            held = Held()
             self._hub_is_back.clear()
             try:
                 while await self._round(destination, held):
@@ -130,7 +120,7 @@ class Delivery:
         except TimeoutError:
             return
 
-    async def _round(self, destination: Destination, held: set[UUID]) -> bool:
+    async def _round(self, destination: Destination, held: Held) -> bool:
         """Deliver the next that wait and are not held; False if there are none.
 
         Args:
@@ -142,12 +132,12 @@ class Delivery:
             StoreError: what it said could not be written down.
         """
         waiting = self._store.waiting(destination, BATCH + len(held))
-        cdrs = [cdr for cdr in waiting if not _is_held(cdr, held)][:BATCH]
+        cdrs = [cdr for cdr in waiting if not held.holds(cdr)][:BATCH]
         if not cdrs or len(held) >= HELD_MAX:
             return False
         if len(cdrs) == 1 or not await self._deliver_together(destination, cdrs):
             for cdr in cdrs:
-                if not _is_held(cdr, held):
+                if not held.holds(cdr):
                     await self._deliver_alone(destination, cdr, held)
         return True
 
@@ -155,7 +145,7 @@ class Delivery:
         """Deliver several; False if they were not answered for as a whole, and may be each."""
         try:
             await self._deliver(destination, cdrs)
-        except (RoamingRefused, PeerError, BadResultError, CallTimeoutError) as error:
+        except NOT_AS_A_WHOLE as error:
             log.info(
                 "batch_not_taken",
                 route=destination.route.value,
@@ -169,11 +159,11 @@ class Delivery:
             raise
         return True
 
-    async def _deliver_alone(self, destination: Destination, cdr: Cdr, held: set[UUID]) -> None:
+    async def _deliver_alone(self, destination: Destination, cdr: Cdr, held: Held) -> None:
         try:
             await self._deliver(destination, [cdr])
-        except (RoamingRefused, PeerError, BadResultError) as error:
-            held.add(cdr.cdr_id)
+        except NOT_ANSWERED as error:
+            held.hold(cdr)
             await self._failed(cdr, error)
         except (CallFailed, StoreError) as error:
             await self._failed(cdr, error)
@@ -206,13 +196,6 @@ class Delivery:
                 reason=one.reason,
                 ms=ms,
             )
-
-
-def _is_held(cdr: Cdr, held: set[UUID]) -> bool:
-    """Whether a CDR has to wait: it is held, or the credit of one, which is then held itself."""
-    if cdr.credit_reference_id in held:
-        held.add(cdr.cdr_id)
-    return cdr.cdr_id in held
 
 
 def _settled(route: Route, cdr: Cdr, outcome: CdrReceipt | Refusal) -> Settled:

@@ -10,12 +10,14 @@ import random
 import ssl
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import structlog
 
 from cascade.client import TakenOverError, backoff, basic, dial, keep_linked, link_url
 from cascade.errors import CallFailed, CallTimeoutError, LinkLostError, RoamingRefused, StoreError
 from cascade.exchange import ask
+from cascade.handover import hand_over
 from cascade.link import TAKEN_OVER, Handler, Link, LinkLimits
 from cascade.ocpp16 import SUBPROTOCOL, WINDOWED_SUBPROTOCOL
 from cascade.roaming.cdrs import Cdr, CdrReceipt
@@ -23,7 +25,6 @@ from cascade.roaming.endpoints import EndpointPublished, LookupEndpoint, Publish
 from cascade.roaming.model import Refusal
 from cascade.trace import FrameTrace
 from cpo_central.drivers.authorizer import Upstream
-from cpo_central.roaming.cdr_messages import deliver_over
 from cpo_central.roaming.home import HUB
 from cpo_central.roaming.publication import Publication
 from cpo_central.roaming.replication import Replication
@@ -118,8 +119,8 @@ class HubClient:
         return await ask(self._linked(), LookupEndpoint(id_tag=id_tag), Referral)
 
     async def deliver(self, cdrs: Sequence[Cdr]) -> Sequence[CdrReceipt | Refusal]:
-        """Give the hub CDRs: see `deliver_over`."""
-        return await deliver_over(self._linked(), cdrs)
+        """Give the hub CDRs: see `hand_over`."""
+        return await hand_over(partial(ask, self._linked()), cdrs)
 
     def tokens_may_have_changed(self) -> None:
         """Look whether there is something to publish."""

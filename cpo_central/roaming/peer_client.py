@@ -12,12 +12,15 @@ from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, Protocol, TypeVar
 
 import structlog
 
 from cascade.client import bearer, dial, link_url
 from cascade.errors import CallFailed, LinkLostError, RoamingRefused
+from cascade.exchange import ask
+from cascade.handover import hand_over
 from cascade.link import Link, LinkLimits
 from cascade.ocpp16 import SUBPROTOCOL, WINDOWED_SUBPROTOCOL
 from cascade.roaming.cdrs import Cdr, CdrReceipt
@@ -25,7 +28,6 @@ from cascade.roaming.endpoints import Referral
 from cascade.roaming.model import Refusal, id_key
 from cascade.trace import FrameTrace
 from cpo_central.drivers.authorizer import Upstream
-from cpo_central.roaming.cdr_messages import deliver_over
 from cpo_central.roaming.hub_client import MAX_SIZE
 
 log = structlog.get_logger()
@@ -127,7 +129,7 @@ class PeerClient:
         return await self._with_home(id_tag, self._find(id_key(id_tag)), use, spent)
 
     async def deliver(self, cdrs: Sequence[Cdr]) -> Sequence[CdrReceipt | Refusal]:
-        """Give a home operator CDRs, all of which name it: see `deliver_over`.
+        """Give a home operator CDRs, all of which name it: see `hand_over`.
 
         A token may have moved or gone since; the hub's referral for any of them will do.
 
@@ -140,7 +142,7 @@ class PeerClient:
         async def use(home: _Home, link: Link) -> Sequence[CdrReceipt | Refusal]:
             if home.referral.operator_id != operator_id:
                 raise _HomeChangedError(operator_id)
-            return await deliver_over(link, cdrs)
+            return await hand_over(partial(ask, link), cdrs)
 
         fault: NoReferralError | _HomeChangedError
         for id_tag in dict.fromkeys(cdr.id_tag for cdr in cdrs):

@@ -22,6 +22,7 @@ from cascade.errors import (
     RoamingRefused,
     StoreError,
 )
+from cascade.handover import BATCH
 from cascade.roaming.cdrs import (
     Authorization,
     Cdr,
@@ -36,7 +37,7 @@ from cascade.roaming.cdrs import (
 )
 from cascade.roaming.model import Refusal
 from cpo_central.app import Central
-from cpo_central.cdrs.delivery import BATCH, Delivery
+from cpo_central.cdrs.delivery import Delivery
 from cpo_central.cdrs.outbox import CdrState, Destination, Outbox, Route, Settled, queue
 from cpo_central.cdrs.refusals import refused
 from cpo_central.commands.records import list_received, list_sent, list_transactions, put_tokens, resend

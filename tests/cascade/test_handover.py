@@ -1,13 +1,15 @@
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
 from cascade.errors import BadResultError, RoamingRefused
-from cascade.exchange import answering
+from cascade.exchange import answering, ask
+from cascade.handover import Held, hand_over
 from cascade.roaming.cdrs import Cdr, CdrBatch, CdrOutcomes, CdrReceipt
 from cascade.roaming.model import Refusal, RoamingModel
-from cpo_central.roaming.cdr_messages import deliver_over
 from tests.conftest import LinkPair
 from tests.cpo_central.actors import receipt_for
 from tests.cpo_central.cdrs.test_delivery import records
@@ -30,11 +32,11 @@ async def acknowledge(cdr: Cdr) -> CdrReceipt:
 async def test_one_goes_as_every_receiver_knows_it(link_pair: LinkOf) -> None:
     pair = await linked(link_pair, {Cdr: acknowledge})
     (cdr,) = records(1)
-    (receipt,) = await deliver_over(pair.client, [cdr])
+    (receipt,) = await hand_over(partial(ask, pair.client), [cdr])
     assert isinstance(receipt, CdrReceipt)
     assert (receipt.cdr_id, receipt.digest) == (cdr.cdr_id, cdr.digest())
     with pytest.raises(RoamingRefused, match="UnknownMessageId"):
-        await deliver_over(pair.client, records(2))
+        await hand_over(partial(ask, pair.client), records(2))
 
 
 async def test_one_that_is_refused_is_an_outcome_too(link_pair: LinkOf) -> None:
@@ -42,7 +44,7 @@ async def test_one_that_is_refused_is_an_outcome_too(link_pair: LinkOf) -> None:
         raise RoamingRefused(NOT_OURS.code, NOT_OURS.detail)
 
     pair = await linked(link_pair, {Cdr: refuse})
-    assert await deliver_over(pair.client, records(1)) == [NOT_OURS]
+    assert await hand_over(partial(ask, pair.client), records(1)) == [NOT_OURS]
 
 
 async def test_several_go_together(link_pair: LinkOf) -> None:
@@ -51,8 +53,17 @@ async def test_several_go_together(link_pair: LinkOf) -> None:
 
     pair = await linked(link_pair, {CdrBatch: judge})
     cdrs = records(2)
-    receipt, refusal = await deliver_over(pair.client, cdrs)
+    receipt, refusal = await hand_over(partial(ask, pair.client), cdrs)
     assert isinstance(receipt, CdrReceipt)
     assert (receipt.digest, refusal) == (cdrs[0].digest(), NOT_OURS)
     with pytest.raises(BadResultError, match="2 outcomes of 3 CDRs"):
-        await deliver_over(pair.client, records(3))
+        await hand_over(partial(ask, pair.client), records(3))
+
+
+def test_what_is_held_holds_its_credit_and_nothing_else() -> None:
+    first, second = records(2)
+    credit, held = first.credited_by(uuid4()), Held()
+    assert not held.holds(credit)
+    held.hold(first)
+    assert [held.holds(cdr) for cdr in (first, second, credit)] == [True, False, True]
+    assert len(held) == 2
